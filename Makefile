@@ -1,0 +1,33 @@
+PYTHON ?= python3.11
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+
+.PHONY: demo test lint bench soak clean
+
+# One environment for everything; uv itself comes from PyPI, so Python, make and git are all it takes.
+.venv/ready: pyproject.toml uv.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	$(BIN)/uv sync --frozen --quiet --extra server --extra mcp
+	touch $@
+
+demo: .venv/ready
+	$(BIN)/agentguard demo
+
+test: .venv/ready
+	$(BIN)/pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	PYTHONPATH=storage:collector $(BIN)/lint-imports
+
+bench: .venv/ready
+	$(BIN)/python -m tests.bench
+
+soak: .venv/ready
+	$(BIN)/pytest -m soak --soak
+
+clean:
+	rm -rf .venv

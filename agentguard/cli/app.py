@@ -1,0 +1,51 @@
+"""The command tree."""
+
+from typing import Annotated
+
+import typer
+
+from agentguard.cli.demo import demo
+from agentguard.cli.doctor import doctor
+from agentguard.cli.errors import Boundary
+from agentguard.cli.keys import keys
+from agentguard.cli.projects import projects
+from agentguard.cli.traces import show_trace, show_traces
+from agentguard.cli.up import up
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    cls=Boundary,
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="The flight recorder and circuit breaker for AI agents.",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"agentguard {version('agentguard')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error was raised.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """The flight recorder and circuit breaker for AI agents."""
+
+
+app.command("up")(up)
+app.command("demo")(demo)
+app.command("doctor")(doctor)
+app.command("traces")(show_traces)
+app.command("trace")(show_trace)
+app.add_typer(keys, name="keys")
+app.add_typer(projects, name="projects")

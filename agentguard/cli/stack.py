@@ -1,0 +1,76 @@
+"""Everything that `agentguard up` runs, brought up in order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from agentguard.cli.datadir import Endpoints, hold
+from agentguard.cli.parts import Options, collector, engine, engine_dsns, reachable
+from agentguard.cli.ports import require_free
+from agentguard.cli.prepare import prepare_control, prepare_telemetry
+from agentguard.cli.supervisor import Supervisor
+
+__all__ = ["Stack", "running"]
+
+
+@dataclass
+class Stack:
+    """The running parts. `new_key` says that the API key was minted by this start."""
+
+    endpoints: Endpoints
+    new_key: bool
+    supervisor: Supervisor
+
+    async def watch(self) -> None:
+        """Keep all parts alive until cancelled; raises CliError when one cannot be."""
+        await self.supervisor.watch(self.note_pids)
+
+    def note_pids(self) -> None:
+        """Write `endpoints.json` with the process ids as they are now."""
+        self.endpoints = replace(self.endpoints, pids=self.supervisor.pids)
+        self.endpoints.write()
+
+
+@asynccontextmanager
+async def running(
+    options: Options, supervisor: Supervisor, say: Callable[[str], None]
+) -> AsyncIterator[Stack]:
+    """Start everything, telling `say` what is being done, and end it with the block.
+
+    The collector ends first, so that what it holds still finds an engine to go to.
+    Raises CliError: directory in use, port taken, a part that does not start.
+    """
+    with hold(options.data_dir):
+        require_free(options.host, options.otlp_http_port, "--otlp-http-port")
+        require_free(options.host, options.otlp_grpc_port, "--otlp-grpc-port")
+        async with supervisor:
+            stack = await _start(options, supervisor, say)
+            stack.note_pids()
+            try:
+                yield stack
+            finally:
+                say("ending: the collector first, then the engine")
+
+
+async def _start(options: Options, supervisor: Supervisor, say: Callable[[str], None]) -> Stack:
+    writer = reader = options.clickhouse
+    if writer is None or reader is None:
+        require_free("127.0.0.1", options.clickhouse_port, "--clickhouse-port")
+        say("starting the ClickHouse engine")
+        writer, reader = engine_dsns(await supervisor.start(engine(options)))
+    say("preparing tables, prices and keys")
+    await asyncio.to_thread(prepare_telemetry, writer)
+    control = await asyncio.to_thread(prepare_control, options.data_dir, options.control)
+    say("starting the collector")
+    ready = await supervisor.start(collector(options, clickhouse=writer, control=control.url))
+    endpoints = Endpoints(
+        otlp_http=reachable(options.host, ready["http_port"]),
+        otlp_grpc=reachable(options.host, ready["grpc_port"]),
+        api=reachable(options.host, ready["http_port"]),
+        clickhouse=reader,
+        api_key=control.api_key,
+        data_dir=str(options.data_dir),
+        control=control.url,
+    )
+    return Stack(endpoints, control.new_key, supervisor)

@@ -1,0 +1,148 @@
+"""`init`: join the process's tracer provider, or create it, and send its spans to a collector."""
+
+import atexit
+import logging
+import os
+import threading
+from dataclasses import fields
+from typing import Unpack
+from weakref import WeakSet
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+
+from agentguard.config import Options, Settings, load_settings
+from agentguard.export import ExportProcessor, Stats
+from agentguard.inheritance import ScopeProcessor
+from agentguard.runtime import runtime
+from agentguard.semconv import DEPLOYMENT_ENVIRONMENT_NAME, SERVICE_NAME
+
+__all__ = ["Handle", "init"]
+
+log = logging.getLogger("agentguard")
+
+
+class Handle:
+    """What `init` returns: the way to flush, to stop, and to see what became of the spans."""
+
+    def __init__(self, settings: Settings, processor: ExportProcessor | None) -> None:
+        self.settings = settings
+        self._processor = processor
+
+    @property
+    def stats(self) -> Stats:
+        """Counts of the spans exported, failed, dropped and waiting."""
+        return self._processor.stats if self._processor else Stats()
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Send what waits now; at most `timeout` seconds (default: `flush_timeout`).
+
+        True when everything was delivered. Never raises.
+        """
+        if self._processor is None:
+            return True
+        return self._processor.force_flush(None if timeout is None else round(timeout * 1000))
+
+    def shutdown(self) -> None:
+        """Send what waits, within `flush_timeout`, and stop sending. `init` may start anew."""
+        global _handle
+        with _lock:
+            if _handle is self:
+                _handle = None
+        if self._processor is not None:
+            self._processor.shutdown()
+            atexit.unregister(self._processor.shutdown)
+
+
+_lock = threading.Lock()
+_handle: Handle | None = None
+_joined: WeakSet[TracerProvider] = WeakSet()
+
+
+def init(*, tracer_provider: TracerProvider | None = None, **settings: Unpack[Options]) -> Handle:
+    """Send this process's spans to a collector.
+
+    Joins the process's OpenTelemetry `TracerProvider` (or the one given), adding to it and
+    never replacing it; creates one when there is none. The settings, where else they may come
+    from and their defaults are listed in `docs/configuration.md`.
+
+    Calling it again returns the first call's handle; settings that differ are warned about and
+    not used. Raises `ConfigurationError` for a setting that cannot be used; an unreachable
+    collector never raises.
+    """
+    global _handle
+    wanted = load_settings(settings)
+    with _lock:
+        if _handle is not None:
+            _warn_changed(_handle.settings, wanted)
+            return _handle
+        _handle = _start(wanted, tracer_provider)
+        return _handle
+
+
+def _start(settings: Settings, provider: TracerProvider | None) -> Handle:
+    if settings.disabled:
+        runtime.tracer = trace.NoOpTracer()
+        return Handle(settings, None)
+    found = provider or _process_provider(settings)
+    if found is None:
+        return Handle(settings, None)
+    if found not in _joined:
+        found.add_span_processor(ScopeProcessor())
+        _joined.add(found)
+    processor = ExportProcessor(settings)
+    found.add_span_processor(processor)
+    runtime.capture_content = settings.capture_content
+    runtime.max_content_length = settings.max_content_length
+    runtime.use(found)
+    # A provider that somebody else made may have been told not to shut down at exit.
+    atexit.register(processor.shutdown)
+    return Handle(settings, processor)
+
+
+def _process_provider(settings: Settings) -> TracerProvider | None:
+    """The process's provider, created when there is none; None when spans cannot be joined."""
+    current = trace.get_tracer_provider()
+    if isinstance(current, trace.ProxyTracerProvider):
+        trace.set_tracer_provider(TracerProvider(resource=_resource(settings)))
+        current = trace.get_tracer_provider()
+    # Distributions wrap the SDK's provider; what matters is that processors can be added.
+    if isinstance(current, TracerProvider) or hasattr(current, "add_span_processor"):
+        return current  # type: ignore[return-value]
+    log.warning(
+        "No spans are sent: the process's tracer provider, %s, is not OpenTelemetry's SDK. "
+        "Call agentguard.init() before it is set, or pass tracer_provider.",
+        type(current).__qualname__,
+    )
+    return None
+
+
+def _resource(settings: Settings) -> Resource:
+    named = {
+        SERVICE_NAME: settings.service_name,
+        DEPLOYMENT_ENVIRONMENT_NAME: settings.environment,
+    }
+    return Resource.create({name: value for name, value in named.items() if value is not None})
+
+
+def _warn_changed(current: Settings, wanted: Settings) -> None:
+    changed = [
+        row.name
+        for row in fields(Settings)
+        if getattr(current, row.name) != getattr(wanted, row.name)
+    ]
+    if changed:
+        log.warning(
+            "agentguard.init() was called before: the new %s is not used. "
+            "Call shutdown() on its handle first.",
+            ", ".join(changed),
+        )
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)

@@ -1,0 +1,88 @@
+"""`python -m agentguard_collector`: run the collector; one JSON line on stdout when ready."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import sys
+from pathlib import Path
+
+import uvloop
+
+from agentguard_collector.fleet import run_fleet
+from agentguard_collector.settings import Settings
+from agentguard_collector.worker import run
+from agentguard_storage.control.errors import ControlError
+
+_HELP = {
+    "data_dir": "where the log and the window of known spans are kept",
+    "clickhouse": "clickhouse://user:password@host:port/database",
+    "control": "SQLAlchemy URL of the control plane",
+    "workers": "processes that share the ports",
+    "worker": "name of the log folder; by default the first free one",
+    "share_ports": "let other processes listen on the same ports",
+    "exit_with_parent": "stop when standard input is closed",
+    "max_wal_bytes": "bytes that may wait for the store, on this machine",
+}
+
+
+def main() -> None:
+    """Parse the command line and serve."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # One line per insert would be most of the log.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    settings = _settings()
+    try:
+        if settings.workers > 1 and not settings.share_ports:
+            ports = (settings.http_port, settings.grpc_port)
+            watch = settings.exit_with_parent
+            arguments = _worker_arguments(sys.argv[1:])
+            uvloop.run(
+                run_fleet(arguments, settings.host, ports, settings.workers, watch_stdin=watch)
+            )
+        else:
+            uvloop.run(run(settings))
+    except BlockingIOError:
+        sys.exit(f"worker {settings.worker} of {settings.data_dir} is running already")
+    except (ControlError, OSError, RuntimeError) as error:
+        sys.exit(f"the collector cannot run: {error}")
+
+
+def _settings() -> Settings:
+    parser = argparse.ArgumentParser(prog="agentguard_collector", allow_abbrev=False)
+    for field in dataclasses.fields(Settings):
+        flag = "--" + field.name.replace("_", "-")
+        text = _HELP.get(field.name)
+        if field.type == "bool":
+            parser.add_argument(flag, action="store_true", help=text)
+        elif field.default is dataclasses.MISSING:
+            parser.add_argument(flag, required=True, type=_kind(field), help=text)
+        else:
+            parser.add_argument(
+                flag, default=field.default, type=_kind(field), help=text or "default: %(default)s"
+            )
+    return Settings(**vars(parser.parse_args()))
+
+
+def _kind(field: dataclasses.Field[object]) -> type:
+    kinds = {"Path": Path, "int": int, "float": float}
+    return kinds.get(str(field.type).partition(" ")[0], str)
+
+
+def _worker_arguments(arguments: list[str]) -> list[str]:
+    """Leave out what the fleet decides for its workers."""
+    kept, skip = [], False
+    for argument in arguments:
+        name, has_value = argument.partition("=")[::2]
+        if skip:
+            skip = False
+        elif name in ("--http-port", "--grpc-port"):
+            skip = not has_value
+        elif name != "--exit-with-parent":
+            kept.append(argument)
+    return kept
+
+
+if __name__ == "__main__":
+    main()

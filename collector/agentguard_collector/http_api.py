@@ -1,0 +1,135 @@
+"""OTLP over HTTP, and the endpoints an operator asks for, on one FastAPI application."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from agentguard_collector.errors import (
+    BadData,
+    MethodNotAllowed,
+    Refusal,
+    TooLarge,
+    Unavailable,
+    UnsupportedMedia,
+)
+from agentguard_collector.intake import Intake
+from agentguard_collector.replies import (
+    JSON,
+    PROTOBUF,
+    refusal_body,
+    refusal_headers,
+    success_body,
+)
+
+__all__ = ["create_app"]
+
+logger = logging.getLogger(__name__)
+
+Readiness = Callable[[], Awaitable[dict[str, object]]]
+
+
+def create_app(intake: Intake, readiness: Readiness) -> FastAPI:
+    """Build the application. `readiness` returns what /readyz shows; its "ready" decides."""
+    app = FastAPI(title="AgentGuard", openapi_url=None)
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(_: Request) -> Response:
+        state = await readiness()
+        return JSONResponse(state, status_code=200 if state["ready"] else 503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(intake.metrics.render(), media_type="text/plain; version=0.0.4")
+
+    app.router.routes += [
+        # A plain ASGI endpoint: per-request machinery would cost as much as parsing a batch.
+        Route("/v1/traces", TracesEndpoint(intake)),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+    ]
+    return app
+
+
+class TracesEndpoint:
+    """POST /v1/traces. https://opentelemetry.io/docs/specs/otlp/#otlphttp"""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        media = _media_type(request)
+        try:
+            response = await self._export(request, media)
+        except ClientDisconnect:
+            return
+        except Refusal as refusal:
+            response = self._refused(refusal, media)
+        except Exception:
+            logger.exception("a request failed unexpectedly")
+            response = self._refused(
+                Unavailable("internal error", reason="internal", retry_after=5), media
+            )
+        await response(scope, receive, send)
+
+    async def _export(self, request: Request, media: str) -> Response:
+        if request.method != "POST":
+            raise MethodNotAllowed(f"{request.method} is not possible here; use POST")
+        principal = await self._intake.admit(_credentials(request), "http")
+        if media not in (PROTOBUF, JSON):
+            raise UnsupportedMedia(
+                f"content type {media[:80]!r} is not supported; use {PROTOBUF} or {JSON}"
+            )
+        encoding = request.headers.get("content-encoding", "identity").strip().lower()
+        data = await self._body(request)
+        body = await self._intake.inflate(data, encoding)
+        answer = await self._intake.accept(principal, body, json=media == JSON)
+        return Response(success_body(answer, media), media_type=media)
+
+    async def _body(self, request: Request) -> bytes:
+        """Read the body, no more of it than the limit."""
+        limit = self._intake.max_body_bytes
+        declared = request.headers.get("content-length", "0")
+        if not declared.isdigit():
+            raise BadData("Content-Length is not a number")
+        if int(declared) > limit:
+            raise _too_large(limit)
+        parts, size = [], 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(limit)
+            parts.append(chunk)
+        return b"".join(parts)
+
+    def _refused(self, refusal: Refusal, media: str) -> Response:
+        self._intake.refuse(refusal)
+        media = media if media in (PROTOBUF, JSON) else JSON
+        return Response(
+            refusal_body(refusal, media),
+            status_code=refusal.http_status,
+            headers=refusal_headers(refusal),
+            media_type=media,
+        )
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _credentials(request: Request) -> str | None:
+    return request.headers.get("authorization") or request.headers.get("x-api-key")
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the body is larger than {limit} bytes; send smaller batches")

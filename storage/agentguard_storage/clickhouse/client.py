@@ -1,0 +1,14 @@
+"""Connections to ClickHouse, embedded or not, from one DSN."""
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+
+
+def connect(dsn: str) -> Client:
+    """Connect to `clickhouse://user:password@host:port/database`.
+
+    Raises `clickhouse_connect.driver.exceptions.ClickHouseError` (or a connection error of
+    urllib3) when the server is away or refuses.
+    """
+    # No session: statements of one client may then run side by side.
+    return clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False)

@@ -1,0 +1,35 @@
+"""The control plane: projects and API keys, in SQLite or PostgreSQL.
+
+`open_control_plane` gives everything at once; the parts can be had one by one.
+"""
+
+from agentguard_storage.control.database import ControlDatabase
+from agentguard_storage.control.keyformat import PresentedKey, parse_key
+from agentguard_storage.control.keys import ApiKeys
+from agentguard_storage.control.lookup import Principal
+from agentguard_storage.control.models import ApiKey, Project, Scope
+from agentguard_storage.control.pepper import Pepper, load_pepper
+from agentguard_storage.control.plane import ControlPlane, default_url, open_control_plane
+from agentguard_storage.control.projects import DEFAULT_PROJECT, Projects
+from agentguard_storage.control.upgrade import upgrade
+from agentguard_storage.control.verifier import KeyVerifier
+
+__all__ = [
+    "DEFAULT_PROJECT",
+    "ApiKey",
+    "ApiKeys",
+    "ControlDatabase",
+    "ControlPlane",
+    "KeyVerifier",
+    "Pepper",
+    "PresentedKey",
+    "Principal",
+    "Project",
+    "Projects",
+    "Scope",
+    "default_url",
+    "load_pepper",
+    "open_control_plane",
+    "parse_key",
+    "upgrade",
+]

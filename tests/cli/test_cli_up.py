@@ -1,0 +1,219 @@
+"""`agentguard up` as a user runs it: one line, one Ctrl-C, and restarts that lose nothing."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx2
+import psutil
+import pytest
+
+from tests.stack import ANY_PORTS, COMMAND, RunningStack, clean_environment, run_cli
+
+BOUND = 60.0
+
+
+def until(condition: Callable[[], object], bound: float = BOUND) -> None:
+    """Wait until `condition()` is true, at most `bound` seconds."""
+    deadline = time.monotonic() + bound
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.05)
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """All processes below this one."""
+    return psutil.Process(pid).children(recursive=True)
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    """Whether none of them runs any more."""
+    return not any(one.is_running() and one.status() != "zombie" for one in processes)
+
+
+def accepted(running: RunningStack) -> bool:
+    """Whether the collector takes an (empty) export with the stack's key."""
+    headers = {**running.headers, "content-type": "application/x-protobuf"}
+    try:
+        url = f"{running.otlp_http}/v1/traces"
+        return httpx2.post(url, content=b"", headers=headers, timeout=5).is_success
+    except httpx2.HTTPError:
+        return False
+
+
+@pytest.fixture
+def popen() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start `agentguard up` with flags and nothing read from it yet."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*flags: str) -> subprocess.Popen[str]:
+        started.append(
+            subprocess.Popen(
+                [*COMMAND, "up", *ANY_PORTS, *flags],
+                env=clean_environment({"COLUMNS": "200"}),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_one_json_line_with_everything_needed(stack):
+    """The ready line names working endpoints, and its key and reader DSN are good."""
+    import clickhouse_connect
+
+    assert {"otlp_http", "otlp_grpc", "api", "clickhouse", "api_key", "data_dir", "pids"} == set(
+        stack.ready
+    )
+    assert accepted(stack)
+    client = clickhouse_connect.get_client(dsn=stack.clickhouse)
+    assert client.command("SELECT currentDatabase()") == "agentguard"
+    client.close()
+    host, _, port = stack.otlp_grpc.removeprefix("http://").rpartition(":")
+    socket.create_connection((host, int(port)), timeout=5).close()
+
+
+def test_secrets_on_disk_are_for_the_owner_alone(stack):
+    """Nobody else may read the directory or the files that hold keys and passwords."""
+    for name in ("", "endpoints.json", "secret.key", "control.db"):
+        mode = stat.S_IMODE((stack.data_dir / name).stat().st_mode)
+        assert mode & 0o077 == 0, name
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_ends_everything(popen, tmp_path, number):
+    """After one Ctrl-C or SIGTERM nothing runs, the exit code is 0, stdout had one line."""
+    process = popen("--print-json", f"--data-dir={tmp_path / 'data'}")
+    json.loads(process.stdout.readline())
+    children = family(process.pid)
+    assert len(children) >= 2
+    process.send_signal(number)
+    rest, log = process.communicate(timeout=BOUND)
+    assert process.returncode == 0, log
+    assert rest == ""
+    assert gone(children)
+    assert "Traceback" not in log
+
+
+def test_second_ctrl_c_forces(popen, tmp_path):
+    """A child that hangs does not keep a user who presses Ctrl-C twice."""
+    process = popen("--print-json", f"--data-dir={tmp_path / 'data'}")
+    pids = json.loads(process.stdout.readline())["pids"]
+    children = family(process.pid)
+    os.kill(pids["engine"], signal.SIGSTOP)
+    process.send_signal(signal.SIGINT)
+    until(lambda: not psutil.pid_exists(pids["collectors"]))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    until(lambda: gone(children))
+
+
+def test_killed_supervisor_leaves_nothing(start_stack, tmp_path):
+    """`kill -9` of the supervisor ends every child by itself."""
+    running = start_stack(tmp_path / "data")
+    children = family(running.process.pid)
+    running.process.kill()
+    until(lambda: gone(children))
+
+
+def test_restart_after_everything_was_killed(start_stack, tmp_path):
+    """The same directory starts again after `kill -9` of all, and its key is still good."""
+    first = start_stack(tmp_path / "data")
+    everything = [*family(first.process.pid), psutil.Process(first.process.pid)]
+    for process in everything:
+        process.kill()
+    psutil.wait_procs(everything, timeout=10)
+    second = start_stack(tmp_path / "data")
+    assert second.api_key == first.api_key
+    assert accepted(second)
+
+
+def test_killed_children_come_back_on_their_ports(start_stack, tmp_path):
+    """A killed engine or collector is started again where it was; `endpoints.json` follows."""
+    running = start_stack(tmp_path / "data")
+    before = running.ready["pids"]
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+
+    def pids() -> dict[str, int]:
+        return json.loads((running.data_dir / "endpoints.json").read_text())["pids"]
+
+    until(lambda: not set(pids().values()) & set(before.values()))
+    until(lambda: accepted(running))
+    until(lambda: running.cli("traces").returncode == 0)
+
+
+def test_two_on_one_directory(stack):
+    """A second `up` on a directory is refused with the first one's pid."""
+    second = run_cli("up", f"--data-dir={stack.data_dir}", *ANY_PORTS)
+    assert second.returncode == 2
+    assert str(stack.data_dir) in second.stderr
+    assert str(stack.process.pid) in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+@pytest.mark.parametrize("flag", ["--otlp-http-port", "--otlp-grpc-port", "--clickhouse-port"])
+def test_taken_port_is_named_with_its_flag(tmp_path, flag):
+    """A port that something else listens on is told before anything is started."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run_cli("up", f"--data-dir={tmp_path / 'data'}", *ANY_PORTS, f"{flag}={port}")
+    assert result.returncode == 2
+    assert f"port {port} is taken" in result.stderr
+    assert flag in result.stderr
+    assert not (tmp_path / "data" / "clickhouse").exists()
+
+
+def test_people_see_endpoints_and_the_key_once(popen, tmp_path):
+    """The panel shows a new key at the first start and never again."""
+    shown = []
+    for _ in range(2):
+        process = popen(f"--data-dir={tmp_path / 'data'}")
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "Ctrl-C ends it" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        assert process.wait(BOUND) == 0
+        shown.append("".join(lines))
+    key = json.loads((tmp_path / "data" / "endpoints.json").read_text())["api_key"]
+    assert key in shown[0]
+    assert key not in shown[1]
+    assert "agentguard keys create" in shown[1]
+    for panel in shown:
+        assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:" in panel
+        assert "agentguard traces" in panel
+
+
+def test_several_workers(start_stack, tmp_path):
+    """`--workers 2` serves on the same two ports and ends as cleanly."""
+    running = start_stack(tmp_path / "data", "--workers=2")
+    assert accepted(running)
+    children = family(running.process.pid)
+    assert running.process.stop(BOUND) == 0
+    assert gone(children)
+
+
+def test_unusable_directory_is_told(tmp_path):
+    """A data directory that cannot be made is one clear line."""
+    blocked = Path(tmp_path / "file")
+    blocked.write_text("")
+    result = run_cli("up", f"--data-dir={blocked / 'data'}", *ANY_PORTS)
+    assert result.returncode == 1
+    assert str(blocked) in result.stderr
+    assert "--data-dir" in result.stderr
+    assert "Traceback" not in result.stderr

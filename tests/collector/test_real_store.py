@@ -1,0 +1,79 @@
+"""Against the real engine: whatever breaks between it and the collector, each span is in once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from agentguard_storage.clickhouse import connect, migrate
+
+from tests.collector.conftest import Collector, wait_until
+from tests.collector.faulty_proxy import FaultyProxy, faulty_proxy
+from tests.collector.load import Load
+from tests.collector.otlp_samples import make_request, make_span
+from tests.conftest import Engine
+
+Launch = Callable[..., Collector]
+
+
+@dataclass
+class RealStore:
+    """The schema in a database of the test's own, reached through a proxy that can fail."""
+
+    dsn: str
+    proxied: str
+    proxy: FaultyProxy
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many spans there are, and how many different ones."""
+        query = "SELECT count(), uniqExact(trace_id, span_id) FROM spans"
+        with connect(self.dsn) as client:
+            total, different = client.query(query).result_rows[0]
+        return int(total), int(different)
+
+
+@pytest.fixture
+def real(engine: Engine, request: pytest.FixtureRequest) -> Iterator[RealStore]:
+    database = f"test_{abs(hash(request.node.name))}"
+    base, _, _ = engine.writer_dsn.rpartition("/")
+    dsn = f"{base}/{database}"
+    migrate(dsn)
+    with faulty_proxy(engine.port) as proxy:
+        yield RealStore(dsn, dsn.replace(f":{engine.port}/", f":{proxy.port}/"), proxy)
+
+
+def test_what_is_acknowledged_can_be_queried(launch: Launch, real: RealStore) -> None:
+    """A batch sent three times is in the store once, soon after it was acknowledged."""
+    collector = launch(at=real.proxied)
+    batch = make_request(*(make_span() for _ in range(200)))
+    for _ in range(3):
+        assert collector.post(batch).status_code == 200
+    wait_until(lambda: real.counts() == (200, 200))
+
+
+@pytest.mark.parametrize("fault", ["requests", "responses", "down", "slow"])
+def test_a_broken_way_to_the_store_loses_and_doubles_nothing(
+    launch: Launch, real: RealStore, fault: str
+) -> None:
+    """Connections cut within the data, cut before the answer, refused, or slow: once, all of it."""
+    collector = launch("--insert-timeout", "1", at=real.proxied)
+    load = Load(lambda body: collector.post(body).status_code)
+    load.start(2)
+    wait_until(lambda: collector.metric("agentguard_flushed_spans_total") > 0)
+    if fault == "requests":
+        real.proxy.cut_requests_at = 15_000
+    elif fault == "responses":
+        real.proxy.cut_responses_at = 10
+    elif fault == "down":
+        real.proxy.down = True
+    else:
+        real.proxy.delay = 2.0
+    wait_until(lambda: collector.metric("agentguard_flush_failures_total") >= 2, 30)
+    real.proxy.cut_requests_at = real.proxy.cut_responses_at = None
+    real.proxy.down, real.proxy.delay = False, 0.0
+    load.finish()
+    wait_until(lambda: collector.metric("agentguard_wal_bytes") == 0, 60)
+    assert load.statuses == {200}
+    sent = len(load.acknowledged)
+    wait_until(lambda: real.counts() == (sent, sent))

@@ -1,0 +1,72 @@
+"""Fixtures that every area shares: the embedded ClickHouse, started as a real process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agentguard_storage.embedded.credentials import Credentials
+from tests.processes import ReadyProcess, start
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A running embedded ClickHouse and how to reach it."""
+
+    process: ReadyProcess
+    data_dir: Path
+    credentials: Credentials
+
+    @property
+    def port(self) -> int:
+        """The TCP port it listens on."""
+        return int(self.process.ready["port"])
+
+    @property
+    def url(self) -> str:
+        """Its HTTP address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def writer_dsn(self) -> str:
+        """A DSN that may do everything, in the database `agentguard`."""
+        return self.credentials.dsn("writer", "127.0.0.1", self.port)
+
+    @property
+    def reader_dsn(self) -> str:
+        """A DSN that may only read."""
+        return self.credentials.dsn("reader", "127.0.0.1", self.port)
+
+
+def launch(data_dir: Path, *extra: str) -> Engine:
+    """Start an engine on a free port; it ends with this process, however that ends."""
+    process = start(
+        "agentguard_storage.embedded", "--data-dir", data_dir, "--port", "0", "--exit-with-parent",
+        *extra,
+    )  # fmt: skip
+    return Engine(process, data_dir, Credentials.load(Path(process.ready["credentials"])))
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """One embedded ClickHouse for the whole run; make a database of your own in it."""
+    running = launch(tmp_path_factory.mktemp("engine"))
+    yield running
+    running.process.stop()
+
+
+@pytest.fixture
+def start_engine() -> Iterator[Callable[..., Engine]]:
+    """Start engines that a test may kill: `start_engine(data_dir, *extra_arguments)`."""
+    started: list[Engine] = []
+
+    def begin(data_dir: Path, *extra: str) -> Engine:
+        started.append(launch(data_dir, *extra))
+        return started[-1]
+
+    yield begin
+    for running in started:
+        running.process.kill()
