@@ -5,12 +5,12 @@ Nothing here raises: content is recorded beside the work, and must not be able t
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from math import isfinite
 
-__all__ = ["message_list", "to_json", "to_text"]
+__all__ = ["to_json", "to_message", "to_messages", "to_text"]
 
 log = logging.getLogger("agentguard")
 
@@ -24,30 +24,51 @@ def to_json(value: object, limit: int) -> str:
     Models and dataclasses become objects, bytes their length, and whatever else JSON does not
     know its `repr`. What does not fit is cut and marked.
     """
-    try:
-        plain = _Reducer(limit).reduce(value, MAX_DEPTH)
-        encoded = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
-    except Exception:
-        log.debug("Content could not be recorded", exc_info=True)
-        return json.dumps(f"<{type(value).__name__}>")
-    return _encodable(encoded)
+    return _encoded(lambda: value, limit)
 
 
 def to_text(value: object, limit: int) -> str:
     """A string as it is, anything else as JSON; bounded like `to_json`."""
-    return _encodable(_clip(value, limit)) if isinstance(value, str) else to_json(value, limit)
+    if issubclass(type(value), str):
+        return _encodable(_clip(str(value), limit))
+    return to_json(value, limit)
 
 
-def message_list(messages: object, role: str) -> list[object]:
-    """Messages in the shape of `gen_ai.input.messages`: `{"role", "parts": [...]}`.
+def to_messages(messages: object, role: str, limit: int) -> str:
+    """Messages as JSON in the shape of `gen_ai.input.messages`: `{"role", "parts": [...]}`.
 
     Takes a string, one message or a sequence of them; `{"role", "content"}` messages get a text
     part, other keys are kept. `role` is for messages that do not tell theirs. Source:
     https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/gen-ai-input-messages.json
     """
-    if isinstance(messages, (str, Mapping)) or not isinstance(messages, Sequence):
-        messages = [messages]
-    return [_message(message, role) for message in messages]
+
+    def listed() -> list[object]:
+        if isinstance(messages, Sequence) and not isinstance(messages, str):
+            return [_message(message, role) for message in messages]
+        return [_message(messages, role)]
+
+    return _encoded(listed, limit)
+
+
+def to_message(value: object, role: str, limit: int) -> str:
+    """A function's arguments or result as one message; a lone argument stands for itself."""
+
+    def listed() -> list[object]:
+        said = value
+        if isinstance(value, Mapping) and len(value) == 1:
+            (said,) = value.values()
+        return [_message(to_text(said, limit), role)]
+
+    return _encoded(listed, limit)
+
+
+def _encoded(make: Callable[[], object], limit: int) -> str:
+    try:
+        plain = _Reducer(limit).reduce(make(), MAX_DEPTH)
+        return _encodable(json.dumps(plain, ensure_ascii=False, separators=(",", ":")))
+    except Exception:
+        log.debug("Content could not be recorded", exc_info=True)
+        return json.dumps("[content that could not be read]")
 
 
 def _message(message: object, role: str) -> object:

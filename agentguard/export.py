@@ -59,14 +59,12 @@ class Stats:
             self.waiting += 1
             return True
 
-    def settle(self, count: int, exported: bool) -> None:
-        """Move `count` spans from waiting to exported or failed."""
+    def settle(self, count: int, exported: int) -> None:
+        """Move `count` spans from waiting to exported, and the rest of them to failed."""
         with self._lock:
             self.waiting -= count
-            if exported:
-                self.exported += count
-            else:
-                self.failed += count
+            self.exported += exported
+            self.failed += count - exported
 
     def abandon(self) -> None:
         """Count what waits as failed."""
@@ -104,14 +102,24 @@ class Exporter(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send the spans, in as many requests as their size asks for."""
-        result = SpanExportResult.SUCCESS
-        for part in _parts(spans):
-            sent = self._send(part)
-            self._stats.settle(len(part), sent)
-            if not sent:
-                result = SpanExportResult.FAILURE
-        self.warn(self.session.problem or "the queue was full")
-        return result
+        delivered = sum(self._deliver(part) for part in _parts(spans))
+        if not self.session.closing:
+            self.warn()
+        return SpanExportResult.SUCCESS if delivered == len(spans) else SpanExportResult.FAILURE
+
+    def _deliver(self, spans: Sequence[ReadableSpan]) -> int:
+        """Send the spans and count them; how many of them were taken."""
+        attempts = self.session.attempts
+        sent = self._send(spans)
+        if not sent and self.session.attempts == attempts:
+            # No request was made: a span cannot be encoded. The others must not go with it.
+            if len(spans) > 1:
+                middle = len(spans) // 2
+                return self._deliver(spans[:middle]) + self._deliver(spans[middle:])
+            self.session.problem = f"the span {spans[0].name!r} cannot be encoded"
+        taken = max(len(spans) - self.session.rejected, 0) if sent else 0
+        self._stats.settle(len(spans), taken)
+        return taken
 
     def _send(self, spans: Sequence[ReadableSpan]) -> bool:
         token = _ours.set(True)
@@ -123,7 +131,7 @@ class Exporter(SpanExporter):
         finally:
             _ours.reset(token)
 
-    def warn(self, reason: str) -> None:
+    def warn(self, reason: str | None = None) -> None:
         """Tell about spans lost since the last warning, unless that was a moment ago."""
         lost, now = self._stats.lost, time.monotonic()
         if lost <= self._reported or now - self._warned_at < WARNING_INTERVAL:
@@ -134,7 +142,7 @@ class Exporter(SpanExporter):
             "`agentguard doctor` tells what to do.",
             lost - self._reported,
             self._endpoint,
-            reason,
+            reason or self.session.problem or "the queue was full",
         )
         self._reported = lost
 
@@ -203,6 +211,7 @@ class ExportProcessor(BatchSpanProcessor):
         if not self._within(self._timeout, super().shutdown):
             self.stats.abandon()
             self._sender.warn("no answer before the program ended")
+        self._sender.warn()
 
     def _within(self, timeout: float, action: Callable[[], object]) -> bool:
         """Run the action on the helper thread; whether it was done in time."""
@@ -243,7 +252,7 @@ def _not_ours(record: logging.LogRecord) -> bool:
 
 def _quieten_exporters() -> None:
     """Our own exports are reported in our own words, once a minute."""
-    for name in ("proto.http.trace_exporter", "proto.http", "common.http"):
+    for name in ("proto.http.trace_exporter", "proto.common._internal", "common.http"):
         logger = logging.getLogger(f"opentelemetry.exporter.otlp.{name}")
         if _not_ours not in logger.filters:
             logger.addFilter(_not_ours)

@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import multiprocessing.util
 import os
 import threading
 from dataclasses import fields
@@ -96,9 +97,21 @@ def _start(settings: Settings, provider: TracerProvider | None) -> Handle:
     runtime.capture_content = settings.capture_content
     runtime.max_content_length = settings.max_content_length
     runtime.use(found)
-    # A provider that somebody else made may have been told not to shut down at exit.
-    atexit.register(processor.shutdown)
+    _shut_down_at_exit(processor)
     return Handle(settings, processor)
+
+
+def _shut_down_at_exit(processor: ExportProcessor) -> None:
+    """Also for a provider that somebody else made and told not to shut down at exit."""
+    atexit.register(processor.shutdown)
+    # The workers of multiprocessing run its finalizers instead, and forget their parent's.
+    multiprocessing.util.register_after_fork(processor, _shut_down_with_worker)
+    if multiprocessing.parent_process() is not None:
+        _shut_down_with_worker(processor)
+
+
+def _shut_down_with_worker(processor: ExportProcessor) -> None:
+    multiprocessing.util.Finalize(None, processor.shutdown, exitpriority=0)
 
 
 def _process_provider(settings: Settings) -> TracerProvider | None:

@@ -1,7 +1,7 @@
 """What every span helper shares: a span that is current inside a `with` block."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import Token
 from types import TracebackType
 from typing import ClassVar, Self
@@ -11,7 +11,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_
 from opentelemetry.util.types import AttributeValue
 
 from agentguard import semconv
-from agentguard.content import message_list, to_json, to_text
+from agentguard.content import to_text
 from agentguard.inheritance import inherited
 from agentguard.runtime import runtime
 
@@ -75,14 +75,9 @@ class SpanScope:
         """Record what the work gave back. Kept only when content is captured."""
         self._record(semconv.OUTPUT_VALUE, value)
 
-    def _record(self, key: str, value: object) -> None:
+    def _record(self, key: str, value: object, encode: Callable[..., str] = to_text) -> None:
         if runtime.capture_content:
-            self.span.set_attribute(key, to_text(value, runtime.max_content_length))
-
-    def _record_messages(self, key: str, value: object, role: str) -> None:
-        if runtime.capture_content:
-            listed = message_list(value, role)
-            self.span.set_attribute(key, to_json(listed, runtime.max_content_length))
+            self.span.set_attribute(key, encode(value, limit=runtime.max_content_length))
 
     def _set(self, attributes: Mapping[str, AttributeValue | None]) -> None:
         self.span.set_attributes(present(attributes))

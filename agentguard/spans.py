@@ -10,15 +10,15 @@ exception is recorded on the span and goes on unchanged. Names and attributes ar
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
 from agentguard import semconv
-from agentguard.content import to_json
+from agentguard.content import to_message, to_messages
 from agentguard.inheritance import inherited, with_inherited
-from agentguard.runtime import runtime
 from agentguard.span_scope import Attributes, SpanScope, present
 
 __all__ = [
@@ -67,11 +67,11 @@ class AgentSpan(SpanScope):
 
     def record_input(self, value: object) -> None:
         """Record what the agent was asked, as a user's message."""
-        self._record_messages(semconv.INPUT_MESSAGES, _as_message(value), "user")
+        self._record(semconv.INPUT_MESSAGES, value, partial(to_message, role="user"))
 
     def record_output(self, value: object) -> None:
         """Record what the agent answered, as an assistant's message."""
-        self._record_messages(semconv.OUTPUT_MESSAGES, _as_message(value), "assistant")
+        self._record(semconv.OUTPUT_MESSAGES, value, partial(to_message, role="assistant"))
 
 
 class TaskSpan(SpanScope):
@@ -175,10 +175,10 @@ class ChatSpan(SpanScope):
         `{"role", "content"}` or the conventions' `{"role", "parts"}`. `system` is text.
         """
         if input is not None:
-            self._record_messages(semconv.INPUT_MESSAGES, input, "user")
+            self._record(semconv.INPUT_MESSAGES, input, partial(to_messages, role="user"))
         if output is not None:
-            self._record_messages(semconv.OUTPUT_MESSAGES, output, "assistant")
-        if system is not None and runtime.capture_content:
+            self._record(semconv.OUTPUT_MESSAGES, output, partial(to_messages, role="assistant"))
+        if system is not None:
             parts = [{"type": "text", "content": system}] if isinstance(system, str) else system
             self._record(semconv.SYSTEM_INSTRUCTIONS, parts)
 
@@ -276,10 +276,3 @@ def retrieval_span(data_source: str, *, attributes: Attributes | None = None) ->
         semconv.DATA_SOURCE_ID: data_source,
     }
     return RetrievalSpan(f"{semconv.RETRIEVAL} {data_source}", present(described, attributes))
-
-
-def _as_message(value: object) -> object:
-    """A function's arguments or result, as the text of a message."""
-    if isinstance(value, Mapping) and len(value) == 1:
-        value = next(iter(value.values()))
-    return value if isinstance(value, str) else to_json(value, runtime.max_content_length)

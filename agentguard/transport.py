@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import requests
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from requests.adapters import HTTPAdapter
 
 _PROTOCOL_HEADERS = {"content-type", "content-encoding", "user-agent"}
@@ -19,7 +21,11 @@ class UndeliveredError(requests.RequestException):
 
 
 class Session(requests.Session):
-    """A session that sends our headers alone and remembers what went wrong last."""
+    """A session that sends our headers alone and remembers how the last request went.
+
+    `problem` is why spans were lost last, `attempts` counts requests, and `rejected` is how many
+    spans the last answer said were not taken.
+    """
 
     def __init__(self, api_key: str | None, headers: Mapping[str, str]) -> None:
         super().__init__()
@@ -30,6 +36,8 @@ class Session(requests.Session):
         self.auth = lambda request: request
         self.closing = False
         self.problem = ""
+        self.attempts = 0
+        self.rejected = 0
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
         """Send once; failures are remembered in `problem`, without the key or the body."""
@@ -39,6 +47,8 @@ class Session(requests.Session):
             **self._own_headers,
         }
         kwargs["allow_redirects"] = False
+        self.attempts += 1
+        self.rejected = 0
         try:
             response = super().request(*args, **kwargs)
         except requests.RequestException as error:
@@ -51,7 +61,22 @@ class Session(requests.Session):
             # Exporters take a redirect for success, but nobody has kept the spans.
             if self.closing or response.status_code < 400:
                 raise UndeliveredError(self.problem)
+        else:
+            self._note_rejected(response.content)
         return response
+
+    def _note_rejected(self, body: bytes) -> None:
+        """Keep what a partial success says: how many spans were not taken, and why.
+
+        Source: https://opentelemetry.io/docs/specs/otlp/#partial-success-1
+        """
+        try:
+            partial = ExportTraceServiceResponse.FromString(body).partial_success
+        except DecodeError:  # Not every backend answers with OTLP; it took the spans all the same.
+            return
+        self.rejected = partial.rejected_spans
+        if self.rejected:
+            self.problem = f"the collector rejected them: {partial.error_message[:200]}"
 
     def forget_connections(self) -> None:
         """Start with fresh connections: those of a parent process must not be shared."""

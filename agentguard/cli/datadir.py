@@ -20,7 +20,8 @@ class Endpoints:
     """What `agentguard up` serves; `endpoints.json` and `--print-json` in one shape.
 
     `otlp_http`, `otlp_grpc` and `api` are base URLs, `clickhouse` is a DSN with a reader's
-    credentials and the database, `api_key` has the scopes ingest and read.
+    credentials and the database, `api_key` has the scopes ingest and read. `control` is the
+    control plane's SQLAlchemy URL, and in the file alone.
     """
 
     otlp_http: str
@@ -29,7 +30,7 @@ class Endpoints:
     clickhouse: str
     api_key: str
     data_dir: str
-    control: str
+    control: str = ""
     pids: dict[str, int] = field(default_factory=dict)
 
     def write(self) -> None:

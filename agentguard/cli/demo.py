@@ -21,7 +21,7 @@ from agentguard.cli.terminal import out
 if TYPE_CHECKING:
     from agentguard.cli.datadir import Endpoints
     from agentguard.cli.steps import Steps
-    from agentguard.demo import DemoReport
+    from agentguard.demo import CrewRun, DemoReport
     from agentguard_storage.queries.traces import SpanRow, TraceRow
 
 __all__ = ["demo"]
@@ -70,29 +70,28 @@ def _recorded(folder: Path, report: "DemoReport") -> "tuple[list[TraceRow], list
     with server_extra():
         from agentguard_storage.queries.traces import get_trace, list_traces
     owner = project_id(folder, "default")
-    expected = {run.trace_id: run.calls for run in report.runs}
     deadline = time.monotonic() + READABLE_WITHIN
     with telemetry(folder) as client:
         while True:
-            end = datetime.now(UTC) + timedelta(minutes=1)
-            rows = list_traces(client, owner, start=end - timedelta(hours=1), end=end)
-            calls = {row.trace_id: row.llm_calls for row in rows}
             traces = [get_trace(client, owner, run.trace_id) for run in report.runs]
-            if calls == expected and all(map(_whole, traces)):
-                return rows, traces[0]
+            if all(map(_whole, traces, report.runs)):
+                break
             if time.monotonic() > deadline:
-                raise CliError(
-                    f"of {expected} model calls by trace, {calls} could be read within "
-                    f"{READABLE_WITHIN:.0f} s"
-                )
+                raise CliError(f"not every span could be read within {READABLE_WITHIN:.0f} s")
             time.sleep(POLL_EVERY)
+        now = datetime.now(UTC)
+        rows = list_traces(client, owner, start=now - timedelta(hours=1), end=now)
+    return rows, traces[0]
 
 
-def _whole(spans: "list[SpanRow]") -> bool:
-    """Spans are sent when they end, and the root ends last: with it everything is there."""
-    present = {span.span_id for span in spans}
-    roots = sum(not span.parent_span_id for span in spans)
-    return roots == 1 and all(s.parent_span_id in present for s in spans if s.parent_span_id)
+def _whole(spans: "list[SpanRow]", run: "CrewRun") -> bool:
+    """Whether all is there: each model call, and everybody's parent up to one root.
+
+    Spans are sent when they end, parents last, so nothing can be missing below those.
+    """
+    parents = {span.parent_span_id for span in spans}
+    calls = sum(span.kind in ("llm", "embedding") for span in spans)
+    return calls == run.calls and parents <= {"", *(span.span_id for span in spans)}
 
 
 def _show(

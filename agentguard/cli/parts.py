@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from agentguard.cli.child import Child
 from agentguard.cli.errors import server_extra
 
 __all__ = ["Options", "collector", "engine", "engine_dsns", "reachable"]
 
+DATABASE = "agentguard"
 _Ready = dict[str, Any]
 
 
@@ -26,6 +28,14 @@ class Options:
     workers: int = 1
     clickhouse: str | None = None
     control: str | None = None
+
+    def __post_init__(self) -> None:
+        """Name the database in a ClickHouse URL that names none, so that all parts agree."""
+        if self.clickhouse is not None:
+            parts = urlsplit(self.clickhouse)
+            database = parts.path.strip("/") or DATABASE
+            named = urlunsplit(parts._replace(path=f"/{database}"))
+            object.__setattr__(self, "clickhouse", named)
 
 
 def engine(options: Options) -> Child:

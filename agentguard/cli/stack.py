@@ -1,11 +1,14 @@
 """Everything that `agentguard up` runs, brought up in order."""
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from agentguard.cli.datadir import Endpoints, hold
+from agentguard.cli.child import STOP_WITHIN
+from agentguard.cli.datadir import Endpoints, hold, read_endpoints
 from agentguard.cli.parts import Options, collector, engine, engine_dsns, reachable
 from agentguard.cli.ports import require_free
 from agentguard.cli.prepare import prepare_control, prepare_telemetry
@@ -42,6 +45,7 @@ async def running(
     Raises CliError: directory in use, port taken, a part that does not start.
     """
     with hold(options.data_dir):
+        await _orphans_gone(options, say)
         require_free(options.host, options.otlp_http_port, "--otlp-http-port")
         require_free(options.host, options.otlp_grpc_port, "--otlp-grpc-port")
         async with supervisor:
@@ -51,6 +55,25 @@ async def running(
                 yield stack
             finally:
                 say("ending: the collector first, then the engine")
+
+
+async def _orphans_gone(options: Options, say: Callable[[str], None]) -> None:
+    """Wait for the children of an `up` that was killed: they end by themselves, in order."""
+    last = read_endpoints(options.data_dir)
+    orphans = [pid for pid in last.pids.values() if _alive(pid)] if last else []
+    if orphans:
+        say(f"waiting for what is left of the last start (pids {orphans})")
+    deadline = time.monotonic() + STOP_WITHIN
+    while any(map(_alive, orphans)) and time.monotonic() < deadline:  # noqa: ASYNC110 - not ours
+        await asyncio.sleep(0.1)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 async def _start(options: Options, supervisor: Supervisor, say: Callable[[str], None]) -> Stack:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["trace_tree"]
 
+DEEPEST = 12
+
 _KIND_STYLES = {
     "llm": "magenta",
     "tool": "cyan",
@@ -30,7 +32,8 @@ def trace_tree(spans: "list[SpanRow]") -> Tree:
     """All spans below their parents, in order of start.
 
     A span whose parent is not there is shown at the top and marked as an orphan, and so is one
-    span of every circle, so that each span given appears exactly once.
+    span of every circle, so that each span given appears exactly once. Below DEEPEST levels the
+    indentation ends and the level is written out.
     """
     tree = Tree(_headline(spans), guide_style="dim")
     present = {span.span_id for span in spans}
@@ -55,16 +58,17 @@ def _grow(
     *,
     orphan: bool = False,
 ) -> None:
-    # Depth is up to whoever sent the spans: a stack of our own has no limit to run into.
-    waiting = [(tree, top)]
+    # Depth is up to whoever sent the spans: neither our stack nor the screen may run out of it.
+    waiting = [(tree, top, 1)]
     while waiting:
-        parent, span = waiting.pop()
+        parent, span, depth = waiting.pop()
         if span.span_id in shown:
             continue
         shown.add(span.span_id)
         astray = span is top and (orphan or bool(span.parent_span_id))
-        branch = parent.add(_line(span, orphan=astray))
-        waiting.extend((branch, child) for child in reversed(children[span.span_id]))
+        branch = parent.add(_line(span, orphan=astray, depth=depth))
+        below = branch if depth < DEEPEST else parent
+        waiting.extend((below, child, depth + 1) for child in reversed(children[span.span_id]))
 
 
 def _headline(spans: "list[SpanRow]") -> Text:
@@ -79,8 +83,9 @@ def _headline(spans: "list[SpanRow]") -> Text:
     return line
 
 
-def _line(span: "SpanRow", *, orphan: bool) -> Text:
+def _line(span: "SpanRow", *, orphan: bool, depth: int) -> Text:
     line = Text.assemble(
+        (f"level {depth} " if depth > DEEPEST else "", "dim"),
         (f"{span.kind:<9}", _KIND_STYLES.get(span.kind, "dim")),
         " ",
         plain(span.name or "(no name)", "bold"),

@@ -69,7 +69,12 @@ class Flusher:
                 self._empty.set()
                 self._arrived.clear()
                 await self._arrived.wait()
-            await self._finish(self._waiting[0])
+            try:
+                await self._finish(self._waiting[0])
+            except OSError as error:
+                logger.error("cannot flush the log, will try again: %s", error)  # noqa: TRY400
+                await asyncio.sleep(_LONGEST_PAUSE)
+                continue
             self._waiting.popleft()
             if not self._waiting:
                 self.on_idle()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 
 from agentguard_collector.flusher import Flusher
@@ -10,6 +11,8 @@ from agentguard_collector.recovery import find_segments
 from agentguard_collector.wal import FolderLock, Usage
 
 __all__ = ["Orphans"]
+
+logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 5.0
 
@@ -46,7 +49,10 @@ class Orphans:
         """Look again and again."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            self.look()
+            try:
+                self.look()
+            except OSError as error:
+                logger.warning("cannot look for logs left behind: %s", error)
 
     def release(self) -> None:
         """Let go of every folder."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx2
+
 from agentguard_storage.clickhouse.inbox import INSERT_QUERY, insert_settings
 
 __all__ = ["BadSegment", "NotInserted", "Sink"]

@@ -19,7 +19,7 @@ BENCHES: dict[str, Callable[[int, int], list[Figure]]] = {
     "latency": ingest.latency,
     "disk": ingest.disk,
 }
-SPANS = {"ingest": 200_000, "sustained": 300_000, "latency": 200_000, "disk": 30_000}
+SPANS = {"ingest": 100_000, "sustained": 300_000, "latency": 100_000, "disk": 30_000}
 
 
 def main() -> int:

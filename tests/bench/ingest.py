@@ -6,7 +6,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from tests.bench.stacks import Stack, agentguard_stack, rotel_stack
 from tests.bench.workload import LONG, SHORT
 
 MEGABYTE = 1 << 20
+STEADY = 10_000
 SPANS_OF_LONG = 1 + LONG.turns * 5
 StackFactory = Callable[[Path], AbstractContextManager[Stack]]
 STACKS: dict[str, StackFactory] = {"agentguard": agentguard_stack, "rotel": rotel_stack}
@@ -27,6 +28,9 @@ class Round:
     """What one stack used for one job."""
 
     spans: int
+    """That were stored."""
+    astray: int
+    """That were acknowledged and not stored, or (negative) stored twice."""
     cpu_seconds: float
     """Of every process, merges included: until nothing is left to do."""
     seconds: float
@@ -44,14 +48,14 @@ def _round(stack: Stack, load: LoadGenerator, job: Job) -> Round:
     stored, used = stack.count(), cpu_seconds(stack.processes)
     with MemoryMeter(stack.processes) as memory:
         account = load.run(replace(job, port=stack.port, headers=stack.headers))
-        owed = stored + account.spans
-        wait_for(lambda: stack.count() >= owed, f"{stack.name}: all {owed} spans queryable")
+        # rotel gives batches up when inserts take longer than the 5 s it waits for them.
+        with suppress(TimeoutError):
+            wait_for(lambda: stack.count() >= stored + account.spans, "all queryable", 30)
         seconds = time.time() - account.began
         wait_until_quiet(stack.processes)
-    # rotel stores a batch again when an insert took longer than it waits for.
-    assert stack.name != "agentguard" or stack.count() == owed, "more was stored than was sent"
+    kept = stack.count() - stored
     spent = cpu_seconds(stack.processes) - used
-    return Round(account.spans, spent, seconds, memory.peak)
+    return Round(kept, account.spans - kept, spent, seconds, memory.peak)
 
 
 def _rounds(job: Job, rounds: int) -> dict[str, list[Round]]:
@@ -64,7 +68,7 @@ def _rounds(job: Job, rounds: int) -> dict[str, list[Round]]:
         rotel_stack(Path(directory) / "rotel") as theirs,
     ):
         for stack in (ours, theirs):
-            load.run(Job(stack.port, stack.headers, spans=5_000))
+            _round(stack, load, Job(0, spans=5_000))
         for _ in range(rounds):
             for stack in (ours, theirs):
                 found[stack.name].append(_round(stack, load, job))
@@ -72,13 +76,14 @@ def _rounds(job: Job, rounds: int) -> dict[str, list[Round]]:
 
 
 def ingest(spans: int, rounds: int) -> list[Figure]:
-    """CPU per span at a steady 20,000 spans a second, the same for both."""
-    found = _rounds(Job(0, spans=spans, per_second=20_000), rounds)
+    """CPU per span at a steady 10,000 spans a second, the same for both."""
+    found = _rounds(Job(0, spans=spans, per_second=STEADY), rounds)
     ours, theirs = (statistics.median(done.us_per_span for done in found[name]) for name in STACKS)
     peak = max(done.peak_bytes for done in found["agentguard"]) / MEGABYTE
     return [
-        ratio("CPU per span at 20,000 spans/s", ours, theirs, "us", at_most=0.6),
+        ratio("CPU per span at 10,000 spans/s", ours, theirs, "us", at_most=0.6),
         Figure("peak memory of all processes", peak, "MB", at_most=1024),
+        _astray(found),
     ]
 
 
@@ -101,11 +106,17 @@ def sustained(spans: int, rounds: int) -> list[Figure]:
         ),
         ratio("CPU per span at full speed", cpu["agentguard"], cpu["rotel"], "us", at_most=0.6),
         Figure("peak memory at full speed", peak, "MB", at_most=1024),
+        _astray(found),
     ]
 
 
+def _astray(found: dict[str, list[Round]]) -> Figure:
+    ours, theirs = (sum(abs(done.astray) for done in found[name]) for name in STACKS)
+    return ratio("acknowledged, not stored once", ours, theirs, "spans", at_most=0)
+
+
 def latency(spans: int, rounds: int) -> list[Figure]:
-    """From each acknowledgement to the span being in a query's answer, under 20,000 spans/s."""
+    """From each acknowledgement to the span being in a query's answer, under 10,000 spans/s."""
     delays: list[float] = []
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as directory,
@@ -116,7 +127,7 @@ def latency(spans: int, rounds: int) -> list[Figure]:
         wait_until_quiet(stack.processes)
         for _ in range(rounds):
             stored = stack.count()
-            load.start(Job(stack.port, stack.headers, spans=spans, per_second=20_000))
+            load.start(Job(stack.port, stack.headers, spans=spans, per_second=STEADY))
             seen = _counts_over_time(stack, stored + spans)
             acknowledged = sorted((done.at, done.spans) for done in load.finish().acknowledged)
             delays += _delays(acknowledged, seen, stored)

@@ -87,11 +87,16 @@ def _compare(attributes: dict[str, object], rounds: int) -> dict[str, float]:
             gc.collect()
     gc.enable()
     extra = median(ours - theirs for ours, theirs in zip(tool_times, bare_times, strict=True))
-    return {"bare_us": median(bare_times), "tool_us": median(tool_times), "extra_us": extra}
+    bare_us, tool_us = median(bare_times), median(tool_times)
+    ratio = tool_us / bare_us
+    return {"bare_us": bare_us, "tool_us": tool_us, "extra_us": extra, "ratio": ratio}
 
 
 def measure_spans(rounds: int = ROUNDS) -> dict[str, dict[str, float]]:
-    """CPU microseconds per span: bare, `@tool`, and the median difference; alone and inside a run."""
+    """CPU microseconds per span, bare and with `@tool`, alone and inside a run.
+
+    `extra_us` is the median difference.
+    """
     before = runtime.tracer
     runtime.use(_provider(ours=True))
     try:
@@ -117,7 +122,7 @@ def measure_imports(times: int = IMPORTS) -> dict[str, float]:
             )
             figures.append(float(run.stdout) * 1000)
     otel, ours = (median(figures) for figures in taken.values())
-    return {"otel_ms": otel, "agentguard_ms": ours, "extra_ms": ours - otel}
+    return {"otel_ms": otel, "agentguard_ms": ours, "extra_ms": ours - otel, "ratio": ours / otel}
 
 
 def measure(rounds: int = ROUNDS, imports: int = IMPORTS) -> dict[str, dict[str, float]]:

@@ -14,6 +14,7 @@ import httpx2
 import psutil
 import pytest
 
+from agentguard.cli.parts import Options
 from tests.stack import ANY_PORTS, COMMAND, RunningStack, clean_environment, run_cli
 
 BOUND = 60.0
@@ -122,11 +123,18 @@ def test_second_ctrl_c_forces(popen, tmp_path):
 
 
 def test_killed_supervisor_leaves_nothing(start_stack, tmp_path):
-    """`kill -9` of the supervisor ends every child by itself."""
+    """After `kill -9` of the supervisor all children end, and the same ports serve again."""
     running = start_stack(tmp_path / "data")
     children = family(running.process.pid)
+    ports = [running.ready[name].rpartition(":")[2] for name in ("otlp_http", "otlp_grpc")]
+    ports.append(running.clickhouse.rpartition(":")[2].partition("/")[0])
+    names = ("--otlp-http-port", "--otlp-grpc-port", "--clickhouse-port")
     running.process.kill()
-    until(lambda: gone(children))
+    flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)]
+    again = start_stack(tmp_path / "data", *flags)
+    assert gone(children)
+    assert again.otlp_http == running.otlp_http
+    assert accepted(again)
 
 
 def test_restart_after_everything_was_killed(start_stack, tmp_path):
@@ -206,6 +214,21 @@ def test_several_workers(start_stack, tmp_path):
     children = family(running.process.pid)
     assert running.process.stop(BOUND) == 0
     assert gone(children)
+
+
+def test_clickhouse_elsewhere(engine, start_stack, tmp_path):
+    """With `--clickhouse URL` no engine is started, and the server there is made ready."""
+    url = engine.writer_dsn.rpartition("/")[0] + "/cli_elsewhere"
+    running = start_stack(tmp_path / "data", f"--clickhouse={url}")
+    assert set(running.ready["pids"]) == {"collectors"}
+    assert running.clickhouse == url
+    assert running.cli("traces").returncode == 0
+
+
+def test_database_has_a_name_where_the_url_has_none(tmp_path):
+    """Every part gets the same database from a URL that leaves it out."""
+    options = Options(tmp_path, clickhouse="clickhouse://u:p@host:8443?secure=1")
+    assert options.clickhouse == "clickhouse://u:p@host:8443/agentguard?secure=1"
 
 
 def test_unusable_directory_is_told(tmp_path):

@@ -10,9 +10,9 @@ from pathlib import Path
 import grpc
 import httpx2
 import pytest
-from agentguard_storage.control import ControlPlane, default_url, open_control_plane
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from agentguard_storage.control import ControlPlane, default_url, open_control_plane
 from tests.collector.recording_store import RecordingStore, serve
 from tests.processes import ReadyProcess, start
 
@@ -21,6 +21,7 @@ PROTOBUF = "application/x-protobuf"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark that names requirements."""
     config.addinivalue_line("markers", "otlp(id): proves a requirement of the OTLP specification")
 
 
@@ -44,6 +45,7 @@ class Collector:
 
     @property
     def url(self) -> str:
+        """Where it listens for HTTP."""
         return f"http://127.0.0.1:{self.process.ready['http_port']}"
 
     def post(
@@ -114,6 +116,7 @@ class Home:
 
 
 def make_home(path: Path) -> Home:
+    """Create a data directory with the default project and an ingest key."""
     control = open_control_plane(path)
     project = control.projects.ensure_default()
     _, key = control.keys.mint(project.id, ["ingest"])
@@ -136,6 +139,7 @@ def store() -> RecordingStore:
 
 @pytest.fixture
 def dsn(store: RecordingStore) -> Iterator[str]:
+    """The address of the test's own store."""
     with serve(store) as address:
         yield address
 
@@ -166,6 +170,7 @@ class Shared:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """One running collector with a body limit of 4 MiB."""
     home = make_home(tmp_path_factory.mktemp("collector") / "data")
     store = RecordingStore()
     with serve(store) as address:

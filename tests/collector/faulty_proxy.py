@@ -25,6 +25,7 @@ class FaultyProxy:
 
     @property
     def port(self) -> int:
+        """Where it listens."""
         return int(self._listener.getsockname()[1])
 
     def accept(self) -> None:
@@ -43,6 +44,7 @@ class FaultyProxy:
                     ).start()
 
     def close(self) -> None:
+        """End every connection."""
         for one in self._sockets:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)

@@ -26,6 +26,7 @@ class Load:
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self, threads: int = 3) -> None:
+        """Begin to send."""
         self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
         for thread in self._threads:
             thread.start()

@@ -23,6 +23,7 @@ class Requirement:
 
     @property
     def url(self) -> str:
+        """Where the demand is made."""
         return f"{_SPEC}#{self.section}"
 
 

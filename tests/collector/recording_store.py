@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from agentguard_collector.envelope import decode, read_varint
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from agentguard_collector.envelope import decode, read_varint
 from tests.collector.otlp_samples import identity, spans_in
 
 Answer = tuple[int, str]
@@ -33,6 +33,7 @@ class RecordingStore:
         self._lock = threading.Lock()
 
     def take(self, token: str, body: bytes) -> Answer:
+        """Answer one INSERT, and keep it if it is not refused."""
         with self._lock:
             self.attempts[token] += 1
             refusal = self.refuse(token, body)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from agentguard_collector.envelope import Envelope, check, decode, encode, read_varint, varint
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from agentguard_collector.envelope import Envelope, check, decode, encode, read_varint, varint
 from tests.collector.otlp_strategies import requests, texts
 
 envelopes = st.builds(

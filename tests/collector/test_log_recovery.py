@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from agentguard_collector.envelope import Envelope, encode
 from agentguard_collector.otlp import read_keys
 from agentguard_collector.recovery import find_segments, repair, scan
 from agentguard_collector.seen import Seen, project_prefix
 from agentguard_collector.wal import Writer
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.collector.otlp_samples import identity, make_request, make_span, spans_in
 
 
@@ -26,11 +26,13 @@ def record(*spans: object, body: bytes | None = None) -> bytes:
 
 @pytest.fixture
 def seen(tmp_path: Path) -> Iterator[Seen]:
+    """A window of the test's own."""
     with Seen(tmp_path / "seen", max_spans=10_000, max_seconds=3600) as window:
         yield window
 
 
 def write(folder: Path, data: bytes) -> None:
+    """Leave a segment in a folder, as a killed worker does."""
     folder.mkdir(exist_ok=True)
     (folder / "w0-1.seg").write_bytes(data)
 

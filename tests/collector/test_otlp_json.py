@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agentguard_collector.errors import BadData
-from agentguard_collector.otlp import Rejections
-from agentguard_collector.otlp_json import to_protobuf
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from agentguard_collector.errors import BadData
+from agentguard_collector.otlp import Rejections
+from agentguard_collector.otlp_json import to_protobuf
 from tests.collector.otlp_requirements import proves
 from tests.collector.otlp_strategies import requests, to_json
 
@@ -22,12 +22,14 @@ IDS = {"traceId": "5B8EFFF798038103D269B633813FC60C", "spanId": "eee19b7ec3c1b17
 
 
 def convert(document: Any) -> tuple[ExportTraceServiceRequest, Rejections]:
+    """Convert a document and parse what comes out."""
     rejected = Rejections()
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
     return ExportTraceServiceRequest.FromString(to_protobuf(body, rejected)), rejected
 
 
 def wrap(*spans: object) -> dict[str, Any]:
+    """Put spans into a request."""
     return {"resourceSpans": [{"scopeSpans": [{"spans": list(spans)}]}]}
 
 
@@ -193,5 +195,5 @@ def test_the_specification_s_trace_example_is_accepted() -> None:
 @pytest.mark.parametrize("name", ["logs", "metrics", "events"])
 def test_the_specification_s_other_examples_are_refused(name: str) -> None:
     """Logs, metrics and events are refused, saying what they are."""
-    with pytest.raises(BadData, match="logs|metrics"):
+    with pytest.raises(BadData, match=r"logs|metrics"):
         convert((EXAMPLES / f"{name}.json").read_bytes())

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from agentguard_storage.clickhouse import connect, migrate
 
+from agentguard_storage.clickhouse import connect, migrate
 from tests.collector.conftest import Collector, wait_until
 from tests.collector.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.collector.load import Load
-from tests.collector.otlp_samples import make_request, make_span
+from tests.collector.otlp_samples import identity, make_request, make_span
 from tests.conftest import Engine
 
 Launch = Callable[..., Collector]
@@ -35,6 +35,7 @@ class RealStore:
 
 @pytest.fixture
 def real(engine: Engine, request: pytest.FixtureRequest) -> Iterator[RealStore]:
+    """The real schema in a database of the test's own."""
     database = f"test_{abs(hash(request.node.name))}"
     base, _, _ = engine.writer_dsn.rpartition("/")
     dsn = f"{base}/{database}"
@@ -52,15 +53,19 @@ def test_what_is_acknowledged_can_be_queried(launch: Launch, real: RealStore) ->
     wait_until(lambda: real.counts() == (200, 200))
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("fault", ["requests", "responses", "down", "slow"])
 def test_a_broken_way_to_the_store_loses_and_doubles_nothing(
     launch: Launch, real: RealStore, fault: str
 ) -> None:
     """Connections cut within the data, cut before the answer, refused, or slow: once, all of it."""
-    collector = launch("--insert-timeout", "1", at=real.proxied)
+    collector = launch("--insert-timeout", "5", at=real.proxied)
+    first = make_span()
+    assert collector.post(make_request(first)).status_code == 200
+    wait_until(lambda: collector.metric("agentguard_flushed_spans_total") > 0, 60)
     load = Load(lambda body: collector.post(body).status_code)
+    load.acknowledged.add(identity(first))
     load.start(2)
-    wait_until(lambda: collector.metric("agentguard_flushed_spans_total") > 0)
     if fault == "requests":
         real.proxy.cut_requests_at = 15_000
     elif fault == "responses":
@@ -68,11 +73,13 @@ def test_a_broken_way_to_the_store_loses_and_doubles_nothing(
     elif fault == "down":
         real.proxy.down = True
     else:
-        real.proxy.delay = 2.0
-    wait_until(lambda: collector.metric("agentguard_flush_failures_total") >= 2, 30)
+        real.proxy.delay = 8.0
+    try:
+        wait_until(lambda: collector.metric("agentguard_flush_failures_total") >= 2, 40)
+    finally:
+        load.finish()
     real.proxy.cut_requests_at = real.proxy.cut_responses_at = None
     real.proxy.down, real.proxy.delay = False, 0.0
-    load.finish()
     wait_until(lambda: collector.metric("agentguard_wal_bytes") == 0, 60)
     assert load.statuses == {200}
     sent = len(load.acknowledged)

@@ -25,7 +25,7 @@ def migrate(
     parts = urlsplit(dsn)
     database = parts.path.strip("/") or "agentguard"
     on = f" ON CLUSTER `{cluster}`" if cluster else ""
-    server = connect(urlunsplit(parts._replace(path="/default")))
+    server = connect(urlunsplit(parts._replace(path="/system")))
     try:
         server.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{on}")
     finally:

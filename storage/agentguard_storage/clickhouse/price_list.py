@@ -1,8 +1,8 @@
 """The price list in ClickHouse: what the ingest views price spans from."""
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 from clickhouse_connect.driver.client import Client
 
@@ -16,20 +16,26 @@ _BY_TIER = ("input", "cache_read", "cache_write", "output", "reasoning")
 def load_prices(client: Client) -> str:
     """Load this release's prices unless they are there; returns their version.
 
-    The version is made current last, so that no span is ever priced from half a list.
+    The new list takes the old one's place at once, so no span is ever priced from half a list.
     """
     version = price_version()
-    loaded = client.command("SELECT argMax(version, loaded_at) FROM price_version")
+    loaded = client.command("SELECT min(version) FROM (SELECT version FROM price_rules LIMIT 1)")
     if loaded == version:
         return version
-    _load(client, "provider_rules", [_provider_row(rule, version) for rule in provider_rules()])
-    _load(client, "price_rules", [_price_row(rule.row(), version) for rule in rules()])
-    client.insert("price_version", [[version, datetime.now(UTC)]], ["version", "loaded_at"])
+    _replace(client, "provider_rules", [_provider_row(r, version) for r in provider_rules()])
+    _replace(client, "price_rules", [_price_row(rule.row(), version) for rule in rules()])
     return version
 
 
-def _load(client: Client, table: str, rows: list[dict[str, object]]) -> None:
-    client.insert(table, [list(row.values()) for row in rows], list(rows[0]))
+def _replace(client: Client, table: str, rows: list[dict[str, object]]) -> None:
+    # A name of its own for each loader: two at once each put a whole list in place.
+    fresh = f"{table}_{uuid4().hex}"
+    client.command(f"CREATE TABLE {fresh} AS {table}")
+    try:
+        client.insert(fresh, [list(row.values()) for row in rows], list(rows[0]))
+        client.command(f"EXCHANGE TABLES {fresh} AND {table}")
+    finally:
+        client.command(f"DROP TABLE IF EXISTS {fresh} SYNC")
 
 
 def _match(match: Match) -> dict[str, object]:

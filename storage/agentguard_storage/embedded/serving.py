@@ -24,6 +24,7 @@ __all__ = ["serve"]
 
 HEAD_BYTES: Final = 256 << 10
 STATEMENT_BYTES: Final = 16 << 20
+INSERT_BYTES: Final = 512 << 20
 PART_BYTES: Final = 1 << 20
 NOT_STREAMED: Final = "Code: 36. DB::Exception: Streaming query is not supported"
 
@@ -64,7 +65,11 @@ def _insert(
     finished = False
     try:
         part = insert.data + _upto(body, PART_BYTES - len(insert.data))
+        room = INSERT_BYTES
         while part:
+            room -= len(part)
+            if room < 0:
+                raise EngineError(307, "TOO_MANY_BYTES", "Insert fewer rows at once", status=413)
             inserter.append(part)
             part = _upto(body, PART_BYTES)
         finished = True

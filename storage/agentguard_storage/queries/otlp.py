@@ -6,7 +6,7 @@ from clickhouse_connect.driver.client import Client
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from agentguard_storage.queries import stored
-from agentguard_storage.queries.hours import hour_of
+from agentguard_storage.queries.hours import IN_HOURS, period
 
 
 def export_spans(
@@ -26,16 +26,13 @@ def export_spans(
     found = client.query(
         f"SELECT {', '.join(stored.SPAN_COLUMNS)} FROM spans"
         " WHERE project_id = {project:String}"
-        " AND ts_hour BETWEEN {from_hour:DateTime} AND {to_hour:DateTime}"
-        " AND start_time >= {start:DateTime64(9)} AND start_time < {end:DateTime64(9)}"
+        f" AND {IN_HOURS}"
+        " AND toUnixTimestamp64Nano(start_time) BETWEEN {first_ns:Int64} AND {last_ns:Int64}"
         " AND ({service:String} = '' OR service = {service:String})"
         " ORDER BY source_id, start_time LIMIT {limit:UInt32}",
         parameters={
             "project": project_id,
-            "from_hour": hour_of(start),
-            "to_hour": hour_of(end),
-            "start": start,
-            "end": end,
+            **period(start, end),
             "service": service or "",
             "limit": limit,
         },

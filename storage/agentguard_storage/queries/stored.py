@@ -56,6 +56,8 @@ SPAN_COLUMNS: Final = (
 _STRING, _BOOL, _INT, _DOUBLE, _ARRAY, _KVLIST, _BYTES = range(1, 8)
 _JOINTS: Final = (b"", b'},{"role"', b'}, {"role"')
 _ENDED: Final = 4
+# So many ids stay in the URL: clickhouse-connect sends parameters of 4 KB and more as a form.
+_AT_ONCE: Final = 80
 
 
 def any_value(kind: int, text: bytes) -> AnyValue:
@@ -159,45 +161,47 @@ def span(row: Row, blobs: Mapping[tuple[bytes, int], bytes]) -> Span:
 def read_blobs(
     client: Client, project_id: str, rows: Iterable[Row]
 ) -> dict[tuple[bytes, int], bytes]:
-    """Return the contents that `rows` refer to, by trace id and hash."""
-    wanted = {
-        (row["trace_id"], number)
-        for row in rows
-        for hashes in row["content_blobs"]
-        for number in hashes
-    }
-    if not wanted:
-        return {}
-    found = client.query(
-        "SELECT trace_id, hash, content FROM blobs"
-        " WHERE project_id = {project:String} AND trace_id IN {traces:Array(String)}"
-        " AND hash IN {hashes:Array(UInt128)} LIMIT 1 BY trace_id, hash",
-        parameters={
-            "project": project_id,
-            "traces": sorted({trace.decode() for trace, _ in wanted}),
-            "hashes": sorted({number for _, number in wanted}),
-        },
-        query_formats=AS_BYTES,
-    )
-    return {(trace_id, number): text for trace_id, number, text in found.result_rows}
+    """Return the contents of the traces that `rows` belong to, by trace id and hash."""
+    wanted = sorted({row["trace_id"].decode() for row in rows if row["content_blobs"]})
+    found: dict[tuple[bytes, int], bytes] = {}
+    for first in range(0, len(wanted), _AT_ONCE):
+        # A trace's blobs lie side by side and nearly all of them are wanted: no hashes are sent.
+        answer = client.query(
+            "SELECT trace_id, hash, content FROM blobs"
+            " WHERE project_id = {project:String} AND trace_id IN {traces:Array(String)}"
+            " LIMIT 1 BY trace_id, hash",
+            parameters={"project": project_id, "traces": wanted[first : first + _AT_ONCE]},
+            query_formats=AS_BYTES,
+        )
+        found.update(((trace, number), text) for trace, number, text in answer.result_rows)
+    return found
+
+
+_SOURCES: Final = (
+    "SELECT source_id, mapKeys(resource_attributes)::Array(String) AS attribute_keys,"
+    " mapValues(resource_attributes) AS attribute_values,"
+    " resource_attribute_types::Array(Int8) AS attribute_types,"
+    " resource_dropped_attributes_count, resource_entity_refs,"
+    " toString(resource_schema_url) AS resource_schema_url, toString(scope_name) AS scope_name,"
+    " toString(scope_version) AS scope_version, scope_attributes,"
+    " scope_dropped_attributes_count, toString(scope_schema_url) AS scope_schema_url"
+    " FROM sources WHERE project_id = {project:String} AND source_id IN {ids:Array(UInt64)}"
+    " LIMIT 1 BY source_id"
+)
 
 
 def read_sources(client: Client, project_id: str, ids: Iterable[int]) -> dict[int, Row]:
     """Return the resources and scopes with these `ids`."""
-    found = client.query(
-        "SELECT source_id, mapKeys(resource_attributes)::Array(String) AS attribute_keys,"
-        " mapValues(resource_attributes) AS attribute_values,"
-        " resource_attribute_types::Array(Int8) AS attribute_types,"
-        " resource_dropped_attributes_count, resource_entity_refs,"
-        " toString(resource_schema_url) AS resource_schema_url, toString(scope_name) AS scope_name,"
-        " toString(scope_version) AS scope_version, scope_attributes,"
-        " scope_dropped_attributes_count, toString(scope_schema_url) AS scope_schema_url"
-        " FROM sources WHERE project_id = {project:String} AND source_id IN {ids:Array(UInt64)}"
-        " LIMIT 1 BY source_id",
-        parameters={"project": project_id, "ids": sorted(set(ids))},
-        query_formats=AS_BYTES,
-    )
-    return {row["source_id"]: row for row in found.named_results()}
+    wanted = sorted(set(ids))
+    found: dict[int, Row] = {}
+    for first in range(0, len(wanted), _AT_ONCE):
+        answer = client.query(
+            _SOURCES,
+            parameters={"project": project_id, "ids": wanted[first : first + _AT_ONCE]},
+            query_formats=AS_BYTES,
+        )
+        found.update((row["source_id"], row) for row in answer.named_results())
+    return found
 
 
 def resource(source: Row) -> Resource:

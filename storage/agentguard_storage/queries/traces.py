@@ -10,7 +10,7 @@ from clickhouse_connect.driver.client import Client
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from agentguard_storage.queries import stored
-from agentguard_storage.queries.hours import hour_of
+from agentguard_storage.queries.hours import IN_HOURS, period
 
 SpanKind = Literal["llm", "tool", "agent", "workflow", "retrieval", "embedding", "guard", "other"]
 
@@ -87,18 +87,18 @@ SELECT
     arraySort(groupUniqArrayArray(t.agents)) AS agents,
     max(t.stop_reason) AS stop_reason
 FROM traces AS t
-WHERE project_id = {{project:String}} AND ts_hour BETWEEN {{before:DateTime}} AND {{after:DateTime}}
+WHERE project_id = {{project:String}} AND {IN_HOURS}
     AND (NOT {{searched:Bool}} OR trace_id IN (
         SELECT trace_id FROM blobs
         WHERE project_id = {{project:String}} AND content ILIKE {{pattern:String}}
         UNION ALL
         SELECT trace_id FROM spans
         WHERE project_id = {{project:String}}
-            AND ts_hour BETWEEN {{before:DateTime}} AND {{after:DateTime}}
+            AND {IN_HOURS}
             AND (name ILIKE {{pattern:String}} OR status_message ILIKE {{pattern:String}}
                 OR arrayExists(v -> v ILIKE {{pattern:String}}, mapValues(attributes)))))
 GROUP BY trace_id
-HAVING min(t.start_time) >= {{start:DateTime64(9)}} AND min(t.start_time) < {{end:DateTime64(9)}}
+HAVING start_ns BETWEEN {{first_ns:Int64}} AND {{last_ns:Int64}}
     AND ({{service:String}} = '' OR has(groupUniqArrayArray(t.services), {{service:String}}))
     AND ({{status:String}} = '' OR ({{status:String}} = 'error') = (sum(t.error_count) > 0))
 ORDER BY start_ns DESC, trace_id
@@ -130,10 +130,7 @@ def list_traces(
         _LIST,
         parameters={
             "project": project_id,
-            "start": start,
-            "end": end,
-            "before": hour_of(start - _MARGIN),
-            "after": hour_of(end + _MARGIN),
+            **period(start, end, _MARGIN),
             "searched": bool(text),
             "pattern": f"%{escaped}%",
             "service": service or "",
@@ -149,7 +146,7 @@ def _trace_row(row: Mapping[str, Any]) -> TraceRow:
     values["started_at"] = datetime.fromtimestamp(0, UTC) + timedelta(
         microseconds=values.pop("start_ns") // 1000
     )
-    if not values["cost"] and values["unpriced_calls"] == values["llm_calls"] > 0:
+    if not values["cost"] and values["unpriced_calls"]:
         values["cost"] = None
     return TraceRow(**values)
 

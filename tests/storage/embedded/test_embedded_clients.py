@@ -20,9 +20,9 @@ PACK = {"gzip": gzip.compress, "zstd": zstandard.compress, "lz4": lz4.frame.comp
 
 # clickhouse-connect gives UTC times without a time zone.
 ROWS = [
-    [1, "ünï", datetime(2026, 1, 2, 3, 4, 5), Decimal("1.250000"), ["a", "b"], {"k": "v"}, None],
-    [2**63, "", datetime(1999, 1, 1), Decimal("-0.000001"), [], {}, 7],
-]  # fmt: skip
+    [1, "ünï", datetime(2026, 1, 2, 3, 4, 5), Decimal("1.250000"), ["a", "b"], {"k": "v"}, None],  # noqa: DTZ001
+    [2**63, "", datetime(1999, 1, 1), Decimal("-0.000001"), [], {}, 7],  # noqa: DTZ001
+]
 COLUMNS = ["id", "text", "at", "cost", "tags", "attributes", "maybe"]
 
 
@@ -31,7 +31,7 @@ def table(writer: Client) -> str:
     """A table with a column of every kind that the project stores."""
     writer.command(
         "CREATE TABLE t (id UInt64, text String, at DateTime64(9, 'UTC'), cost Decimal(18, 6), "
-        "tags Array(LowCardinality(String)), attributes Map(String, String), maybe Nullable(Int32)) "
+        "tags Array(LowCardinality(String)), attributes Map(String, String), maybe Nullable(Int32)) "  # noqa: E501
         "ENGINE = MergeTree ORDER BY id"
     )
     return "t"
@@ -42,7 +42,7 @@ def test_what_is_inserted_is_read_back(writer: Client, reader: Client, table: st
     summary = writer.insert(table, ROWS, column_names=COLUMNS)
     assert summary.written_rows == 2
     for client in (writer, reader):
-        rows = client.query(f"SELECT * FROM {table} ORDER BY id").result_rows
+        rows = client.query(f"SELECT * FROM {table} ORDER BY id").result_rows  # noqa: S608
         assert [list(row) for row in rows] == ROWS
 
 
@@ -68,9 +68,9 @@ def test_empty_results_keep_their_columns(reader: Client):
 def test_data_frames_and_arrow(writer: Client, reader: Client, table: str):
     """pandas goes in and comes out, and Arrow comes out."""
     writer.insert_df(table, pandas.DataFrame({"id": [5, 6], "text": ["a", "b"]}))
-    frame = reader.query_df(f"SELECT id, text FROM {table} ORDER BY id")
+    frame = reader.query_df(f"SELECT id, text FROM {table} ORDER BY id")  # noqa: S608
     assert frame.to_dict("list") == {"id": [5, 6], "text": ["a", "b"]}
-    assert reader.query_arrow(f"SELECT id FROM {table} ORDER BY id")["id"].to_pylist() == [5, 6]
+    assert reader.query_arrow(f"SELECT id FROM {table} ORDER BY id")["id"].to_pylist() == [5, 6]  # noqa: S608
 
 
 @pytest.mark.parametrize("compression", [None, "gzip", "zstd", "lz4"])
@@ -80,7 +80,7 @@ def test_raw_insert_and_raw_query(writer: Client, table: str, compression: str |
     packed = PACK[compression](data) if compression else data
     writer.raw_insert(table, ["id", "text"], packed, fmt="CSV", compression=compression)
     assert (
-        writer.raw_query(f"SELECT id, text FROM {table} ORDER BY id", fmt="CSV")
+        writer.raw_query(f"SELECT id, text FROM {table} ORDER BY id", fmt="CSV")  # noqa: S608
         == b'1,"one"\n2,"two"\n'
     )
 

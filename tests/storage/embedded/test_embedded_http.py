@@ -116,11 +116,16 @@ def test_a_setting_name_cannot_carry_sql(http: httpx2.Client, name: str):
         ("SELECT absent()", 404, 46, "UNKNOWN_FUNCTION"),
         ("SELECT 1 FORMAT Absent", 404, 73, "UNKNOWN_FORMAT"),
         ("SELECT 1 SETTINGS absent = 1", 404, 115, "UNKNOWN_SETTING"),
-        ("SELECT sum(sipHash64(number)) FROM system.numbers SETTINGS max_execution_time = 1", 408, 159, "TIMEOUT_EXCEEDED"),
+        (
+            "SELECT sum(sipHash64(number)) FROM system.numbers SETTINGS max_execution_time = 1",
+            408,
+            159,
+            "TIMEOUT_EXCEEDED",
+        ),
         ("SELECT throwIf(1)", 500, 395, "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"),
         ("SELECT file('/etc/hostname')", 403, 497, "ACCESS_DENIED"),
     ],
-)  # fmt: skip
+)
 def test_errors_look_like_clickhouse(
     http: httpx2.Client, sql: str, status: int, code: int, name: str
 ):

@@ -56,9 +56,14 @@ def test_no_way_to_the_host_or_the_network(ask, source: str, form: str):
 
 @pytest.mark.parametrize(
     "expression",
-    ["file('/etc/hostname')", "`fi\\x6ce`('/etc/hostname')", "arrayMap(file, ['/etc/hostname'])",
-     "arrayMap(x -> file(x), ['/etc/hostname'])", "* APPLY(file) FROM (SELECT '/etc/hostname')"],
-)  # fmt: skip
+    [
+        "file('/etc/hostname')",
+        "`fi\\x6ce`('/etc/hostname')",
+        "arrayMap(file, ['/etc/hostname'])",
+        "arrayMap(x -> file(x), ['/etc/hostname'])",
+        "* APPLY(file) FROM (SELECT '/etc/hostname')",
+    ],
+)
 def test_the_function_file_is_gone(ask, expression: str):
     """The scalar function that reads files cannot be reached under any name."""
     assert _code(ask(f"SELECT {expression}")) == "497"
@@ -68,7 +73,7 @@ def test_the_function_file_is_gone(ask, expression: str):
 @pytest.mark.parametrize("where", ["default", "agentguard"])
 def test_a_path_is_no_table(ask, path: str, where: str):
     """A file's path in place of a table's name opens nothing in any database."""
-    assert _code(ask(f"SELECT * FROM {path}", database=where)) in ("497", "60")
+    assert _code(ask(f"SELECT * FROM {path}", database=where)) in ("497", "60")  # noqa: S608
 
 
 def test_the_control_planes_database_cannot_be_read(ask, tmp_path: Path):
@@ -76,19 +81,36 @@ def test_the_control_planes_database_cannot_be_read(ask, tmp_path: Path):
     path = tmp_path / "control.db"
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE keys (hash TEXT)")
-    assert _code(ask(f"SELECT * FROM sqlite('{path}', 'keys')")) == "497"
+    assert _code(ask(f"SELECT * FROM sqlite('{path}', 'keys')")) == "497"  # noqa: S608
 
 
 @pytest.mark.parametrize(
     "sql",
     [
-        "INSERT INTO t VALUES (1)", "INSERT INTO t FORMAT CSV 1", "INSERT INTO FUNCTION file('/tmp/x', CSV, 'a Int') VALUES (1)",
-        "CREATE TABLE x (a Int) ENGINE = Memory", "CREATE TEMPORARY TABLE x (a Int)", "DROP TABLE t", "TRUNCATE TABLE t",
-        "ALTER TABLE t DELETE WHERE 1", "OPTIMIZE TABLE t", "KILL QUERY WHERE 1", "SYSTEM FLUSH LOGS", "SET max_threads = 1",
-        "SET ROLE writer", "SET ROLE ALL", "USE system", "GRANT writer TO default", "CREATE USER x", "BACKUP TABLE t TO File('/tmp/x')",
-        "SELECT 1 INTO OUTFILE '/tmp/agentguard-must-not-exist'", "CREATE FUNCTION f AS x -> x", "ATTACH TABLE x", "DETACH TABLE t",
+        "INSERT INTO t VALUES (1)",
+        "INSERT INTO t FORMAT CSV 1",
+        "INSERT INTO FUNCTION file('/tmp/x', CSV, 'a Int') VALUES (1)",
+        "CREATE TABLE x (a Int) ENGINE = Memory",
+        "CREATE TEMPORARY TABLE x (a Int)",
+        "DROP TABLE t",
+        "TRUNCATE TABLE t",
+        "ALTER TABLE t DELETE WHERE 1",
+        "OPTIMIZE TABLE t",
+        "KILL QUERY WHERE 1",
+        "SYSTEM FLUSH LOGS",
+        "SET max_threads = 1",
+        "SET ROLE writer",
+        "SET ROLE ALL",
+        "USE system",
+        "GRANT writer TO default",
+        "CREATE USER x",
+        "BACKUP TABLE t TO File('/tmp/x')",
+        "SELECT 1 INTO OUTFILE '/tmp/agentguard-must-not-exist'",
+        "CREATE FUNCTION f AS x -> x",
+        "ATTACH TABLE x",
+        "DETACH TABLE t",
     ],
-)  # fmt: skip
+)
 def test_the_reader_only_reads(ask, http: httpx2.Client, sql: str):
     """Every statement but a query is denied, and changes nothing."""
     http.post("/", content="CREATE TABLE IF NOT EXISTS t (a Int32) ENGINE = MergeTree ORDER BY a")
@@ -100,11 +122,20 @@ def test_the_reader_only_reads(ask, http: httpx2.Client, sql: str):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("max_execution_time", "0"), ("max_execution_time", "9999"), ("max_memory_usage", "0"), ("max_result_rows", "0"),
-     ("max_result_bytes", "99999999999"), ("readonly", "0"), ("allow_ddl", "1"), ("max_untracked_memory", "99999999999"),
-     ("format_template_row", "/etc/hostname"), ("format_schema", "/etc/hostname"),
-     ("format_avro_schema_registry_url", "http://127.0.0.1:1")],
-)  # fmt: skip
+    [
+        ("max_execution_time", "0"),
+        ("max_execution_time", "9999"),
+        ("max_memory_usage", "0"),
+        ("max_result_rows", "0"),
+        ("max_result_bytes", "99999999999"),
+        ("readonly", "0"),
+        ("allow_ddl", "1"),
+        ("max_untracked_memory", "99999999999"),
+        ("format_template_row", "/etc/hostname"),
+        ("format_schema", "/etc/hostname"),
+        ("format_avro_schema_registry_url", "http://127.0.0.1:1"),
+    ],
+)
 def test_limits_stay(ask, name: str, value: str):
     """No URL setting and no SETTINGS clause lifts a limit, not even beside another profile."""
     for answer in (
@@ -122,7 +153,7 @@ def test_limits_hold_inside_subqueries(ask):
         "SELECT * FROM (SELECT getSetting('max_execution_time') SETTINGS max_execution_time = 9999)"
     )
     assert answer.text == "60\n"
-    template = "SELECT * FROM (SELECT * FROM format(Template, 'a String', 'x') SETTINGS format_template_row = '/etc/hostname')"
+    template = "SELECT * FROM (SELECT * FROM format(Template, 'a String', 'x') SETTINGS format_template_row = '/etc/hostname')"  # noqa: E501
     assert Path("/etc/hostname").read_text().strip() not in ask(template).text
 
 
@@ -143,6 +174,11 @@ def test_the_role_parameter_is_no_way_up(ask):
 
 def test_ordinary_reading_works(ask):
     """Harmless settings, table functions and the catalogue stay usable."""
-    for sql in ("SELECT sum(number) FROM numbers(10) SETTINGS max_threads = 1", "SELECT * FROM values('a Int', 45)",
-                "SELECT toInt8(a) FROM format(TSV, 'a Int8', '45')", "WITH 45 AS x SELECT x", "SELECT 45 UNION ALL SELECT 45 LIMIT 1"):  # fmt: skip
+    for sql in (
+        "SELECT sum(number) FROM numbers(10) SETTINGS max_threads = 1",
+        "SELECT * FROM values('a Int', 45)",
+        "SELECT toInt8(a) FROM format(TSV, 'a Int8', '45')",
+        "WITH 45 AS x SELECT x",
+        "SELECT 45 UNION ALL SELECT 45 LIMIT 1",
+    ):
         assert ask(sql).text.startswith("45"), ask(sql).text

@@ -22,7 +22,8 @@ def test_data_after_the_format_is_untouched(data: bytes):
     )
     assert insert is not None
     assert (insert.format, insert.data) == ("Native", data)
-    assert insert.head == "INSERT INTO a.b (x, `FORMAT`) SETTINGS s = ' VALUES ' "
+    assert insert.head == "INSERT INTO a.b (x, `FORMAT`) "
+    assert insert.settings == "SETTINGS s = ' VALUES ' "
 
 
 @given(st.text())
@@ -33,9 +34,16 @@ def test_any_text_is_split_or_left_alone(text: str):
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"SELECT 1 FORMAT CSV", b"INSERT INTO t SELECT 1 FORMAT CSV", b"INSERT INTO t; DROP TABLE t FORMAT CSV",
-     b"INSERT INTO t FROM INFILE '/etc/passwd' FORMAT CSV", b"INSERT INTO t FORMAT", b"WITH 1 AS x SELECT x"],
-)  # fmt: skip
+    [
+        b"",
+        b"SELECT 1 FORMAT CSV",
+        b"INSERT INTO t SELECT 1 FORMAT CSV",
+        b"INSERT INTO t; DROP TABLE t FORMAT CSV",
+        b"INSERT INTO t FROM INFILE '/etc/passwd' FORMAT CSV",
+        b"INSERT INTO t FORMAT",
+        b"WITH 1 AS x SELECT x",
+    ],
+)
 def test_statements_that_bring_no_data(text: bytes):
     """Other statements are left to the engine whole."""
     assert split_insert(text) is None
@@ -89,12 +97,22 @@ def test_an_unknown_coding_is_named():
 @pytest.mark.parametrize(
     ("text", "code", "name", "status"),
     [
-        ("Code: 60. DB::Exception: Unknown table x. (UNKNOWN_TABLE) (version 26.9.2.1)", 60, "UNKNOWN_TABLE", 404),
-        ("Code: 452. DB::Exception: Code: 452. DB::Exception: a (b). (SETTING_CONSTRAINT_VIOLATION) "
-         "(version 26.9.2.1). (SETTING_CONSTRAINT_VIOLATION)", 452, "SETTING_CONSTRAINT_VIOLATION", 500),
+        (
+            "Code: 60. DB::Exception: Unknown table x. (UNKNOWN_TABLE) (version 26.9.2.1)",
+            60,
+            "UNKNOWN_TABLE",
+            404,
+        ),
+        (
+            "Code: 452. DB::Exception: Code: 452. DB::Exception: a (b). (SETTING_CONSTRAINT_VIOLATION) "  # noqa: E501
+            "(version 26.9.2.1). (SETTING_CONSTRAINT_VIOLATION)",
+            452,
+            "SETTING_CONSTRAINT_VIOLATION",
+            500,
+        ),
         ("something else", 1001, "STD_EXCEPTION", 500),
     ],
-)  # fmt: skip
+)
 def test_the_engines_error_text_is_understood(text: str, code: int, name: str, status: int):
     """Wrapped errors are unwrapped to one code and one name."""
     error = EngineError.parse(text)

@@ -174,7 +174,7 @@ ORDER BY (project_id, ts_hour, service, environment, kind, provider, model, agen
 SETTINGS {dedup_window};
 
 -- The price list as `agentguard.prices` flattens it: which provider a name means, and what a
--- model's tokens cost. A new list is loaded as a new version, so that views never see half of one.
+-- model's tokens cost. A new list changes places with the old one, so that views never see half of one.
 CREATE TABLE IF NOT EXISTS provider_rules {on_cluster}
 (
     version LowCardinality(String),
@@ -187,7 +187,7 @@ CREATE TABLE IF NOT EXISTS provider_rules {on_cluster}
     priority Int64
 )
 ENGINE = {everywhere:MergeTree}
-ORDER BY (version, field, priority);
+ORDER BY (field, priority);
 
 CREATE TABLE IF NOT EXISTS price_rules {on_cluster}
 (
@@ -211,12 +211,4 @@ CREATE TABLE IF NOT EXISTS price_rules {on_cluster}
     priced Bool
 )
 ENGINE = {everywhere:MergeTree}
-ORDER BY (version, provider, priority);
-
-CREATE TABLE IF NOT EXISTS price_version {on_cluster}
-(
-    version String,
-    loaded_at DateTime64(9, 'UTC')
-)
-ENGINE = {everywhere:ReplacingMergeTree}(loaded_at)
-ORDER BY tuple();
+ORDER BY (provider, priority);

@@ -37,45 +37,39 @@ FROM otlp_spans AS s
 LEFT JOIN
 (
     SELECT said_provider, said_model, quarter,
-        argMin((version, tier_starts, input, cache_read, cache_write, output, reasoning, per_request, priced)
-            ::Tuple(version String, tier_starts Array(UInt64), input Array(UInt64), cache_read Array(UInt64), cache_write Array(UInt64), output Array(UInt64), reasoning Array(UInt64), per_request UInt64, priced Bool),
-            priority + if({match:model_name}, 0, 1073741824)) AS best,
-        best.version AS version, best.tier_starts AS tier_starts, best.input AS input, best.cache_read AS cache_read,
-        best.cache_write AS cache_write, best.output AS output, best.reasoning AS reasoning,
-        best.per_request AS per_request, best.priced AS priced
+        argMin(rule.version, priority + later) AS version, argMin(rule.tier_starts, priority + later) AS tier_starts, argMin(rule.input, priority + later) AS input,
+        argMin(rule.cache_read, priority + later) AS cache_read, argMin(rule.cache_write, priority + later) AS cache_write, argMin(rule.output, priority + later) AS output,
+        argMin(rule.reasoning, priority + later) AS reasoning, argMin(rule.per_request, priority + later) AS per_request, argMin(rule.priced, priority + later) AS priced
     FROM
     (
-        SELECT said_provider, said_model, quarter,
-            multiIf(by_name_hits = 0, any(name), by_name != '', by_name, by_prefix != '', by_prefix, by_model) AS provider_id,
-            if(by_name_hits > 0 AND by_name = '' AND by_prefix != '', any(rest), any(lower_model)) AS model_name,
-            replaceRegexpAll(model_name, '-(20\\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\\d|3[01])(-|:|$)', '-\\1-\\2-\\3\\4') AS dated_name,
-            countIf(by_field) AS by_name_hits,
-            argMinIf(provider, priority, by_field) AS by_name,
-            argMinIf(provider, priority, field = 'provider' AND prefix != '' AND {match:prefix}) AS by_prefix,
-            argMinIf(provider, priority, field = 'model' AND {match:lower_model}) AS by_model
+        SELECT said_provider, said_model, quarter, toUnixTimestamp(quarter) % 86400 AS second,
+            multiIf(hits = 0, any(name), by_name != '', by_name, by_prefix != '', by_prefix, by_model) AS provider_id,
+            substring(any(model), if(hits > 0 AND by_name = '' AND by_prefix != '', position(any(model), '/') + 1, 1)) AS model_name,
+            replaceRegexpAll(model_name, '-(20\\d{{2}})(0[1-9]|1[0-2])(0[1-9]|[12]\\d|3[01])(-|:|$)', '-\\1-\\2-\\3\\4') AS dated_name,
+            countIf(part = 1 AND version != '') AS hits,
+            argMinIf(provider, priority, part = 1 AND version != '') AS by_name,
+            argMinIf(provider, priority, part = 2 AND version != '') AS by_prefix,
+            argMinIf(provider, priority, part = 3 AND version != '') AS by_model
         FROM
         (
-            SELECT *, field = 'provider' AND {match:name} AS by_field
-            FROM
-            (
-                SELECT DISTINCT provider AS said_provider, model AS said_model, toStartOfFifteenMinutes(start_time) AS quarter,
-                    trimBoth(lowerUTF8(provider)) AS name, lowerUTF8(model) AS lower_model,
-                    if(position(lower_model, '/') > 0, substringIndex(lower_model, '/', 1), '') AS prefix,
-                    substring(lower_model, length(prefix) + 2) AS rest
-                FROM otlp_spans
-                WHERE kind IN ('llm', 'embedding')
-            ) AS said
-            CROSS JOIN (SELECT * FROM provider_rules WHERE version = (SELECT argMax(version, loaded_at) FROM price_version)) AS provider_rule
-        )
+            SELECT DISTINCT provider AS said_provider, model AS said_model,
+                toStartOfFifteenMinutes(start_time) AS quarter,
+                trimBoth(lowerUTF8(provider)) AS name, lowerUTF8(model) AS model,
+                arrayJoin([(1, name), (2, substringIndex(model, '/', toUInt8(position(model, '/') > 0))), (3, model)]) AS asked,
+                asked.1 AS part, asked.2 AS subject
+            FROM otlp_spans
+            WHERE kind IN ('llm', 'embedding')
+        ) AS said
+        LEFT JOIN provider_rules AS r
+            ON r.field = if(said.part = 3, 'model', 'provider') AND ({match:subject})
         GROUP BY said_provider, said_model, quarter
     ) AS named
-    CROSS JOIN (SELECT * FROM price_rules WHERE version = (SELECT argMax(version, loaded_at) FROM price_version)) AS rule
-    WHERE rule.provider IN ('', named.provider_id)
-        AND ({match:model_name} OR {match:dated_name})
-        AND toDate(quarter) >= start_date
+    ARRAY JOIN [model_name, dated_name] AS tried, [0, 1073741824] AS later
+    INNER JOIN price_rules AS rule ON rule.provider = named.provider_id
+    WHERE {match:tried} AND toDate(quarter) >= start_date
         AND if(until_second < from_second,
-            toUnixTimestamp(toDateTime(quarter)) % 86400 >= from_second OR toUnixTimestamp(toDateTime(quarter)) % 86400 < until_second,
-            toUnixTimestamp(toDateTime(quarter)) % 86400 >= from_second AND toUnixTimestamp(toDateTime(quarter)) % 86400 < until_second)
+            second >= from_second OR second < until_second,
+            second >= from_second AND second < until_second)
     GROUP BY said_provider, said_model, quarter
 ) AS p ON s.provider = p.said_provider AND s.model = p.said_model AND toStartOfFifteenMinutes(s.start_time) = p.quarter;
 
@@ -88,29 +82,30 @@ FROM
 )
 LIMIT 1 BY project_id, trace_id, hash;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS sources_from_inbox {on_cluster} TO {local:sources} AS
-SELECT * EXCEPT (resource, scope_spans, scopes, environment_name),
-    {text_attributes:resource.attributes} AS resource_attributes,
-    arrayFilter(t -> t != 'string', resource.attributes.value.kind) AS resource_attribute_types,
-    resource.dropped_attributes_count AS resource_dropped_attributes_count,
-    resource.entity_refs AS resource_entity_refs,
-    scope_spans.scope.name AS scope_name,
-    scope_spans.scope.version AS scope_version,
-    scope_spans.scope.attributes AS scope_attributes,
-    scope_spans.scope.dropped_attributes_count AS scope_dropped_attributes_count,
-    scope_spans.schema_url AS scope_schema_url,
-    {source_id} AS source_id
-FROM
-(
-    SELECT
-        project_id, retention_days, rs.resource AS resource, rs.schema_url AS resource_schema_url, rs.scope_spans AS scopes,
-        fromUnixTimestamp64Nano(reinterpretAsInt64(received_at), 'UTC') AS received_at,
-        {resource:service.name} AS service,
-        {resource:deployment.environment.name} AS environment_name,
-        if(environment_name != '', environment_name, {resource:deployment.environment}) AS environment
-    FROM otlp_inbox ARRAY JOIN resource_spans AS rs
-)
-ARRAY JOIN scopes AS scope_spans
+CREATE MATERIALIZED VIEW IF NOT EXISTS sources_from_scopes {on_cluster} TO {local:sources} AS
+SELECT
+    project_id, source_id, service, environment,
+    mapFromArrays(
+        arrayConcat(
+            arrayFilter((k, t) -> t = 'string', resource_keys, resource_types),
+            arrayFilter((k, t) -> t != 'string', resource_keys, resource_types)),
+        arrayConcat(
+            arrayFilter((s, t) -> t = 'string', resource_strings, resource_types),
+            arrayMap((t, i, d, b, a, l, y) -> multiIf(
+                t = 'int', toString(i), t = 'double', toString(d), t = 'bool', if(b, 'true', 'false'),
+                t = 'array', a, t = 'kvlist', l, y),
+                resource_attribute_types,
+                arrayFilter((i, t) -> t != 'string', resource_ints, resource_types),
+                arrayFilter((d, t) -> t != 'string', resource_doubles, resource_types),
+                arrayFilter((b, t) -> t != 'string', resource_bools, resource_types),
+                arrayFilter((a, t) -> t != 'string', resource_arrays, resource_types),
+                arrayFilter((l, t) -> t != 'string', resource_kvlists, resource_types),
+                arrayFilter((y, t) -> t != 'string', resource_byte_strings, resource_types)))) AS resource_attributes,
+    arrayFilter(t -> t != 'string', resource_types) AS resource_attribute_types,
+    resource_dropped_attributes_count, resource_entity_refs, resource_schema_url,
+    scope_name, scope_version, scope_attributes, scope_dropped_attributes_count, scope_schema_url,
+    received_at, retention_days
+FROM otlp_scopes
 LIMIT 1 BY project_id, source_id;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS traces_from_spans {on_cluster} TO {local:traces} AS
