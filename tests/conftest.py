@@ -1,4 +1,4 @@
-"""Fixtures that every area shares: the embedded ClickHouse, started as a real process."""
+"""Fixtures that every area shares: the embedded ClickHouse and the whole stack, really running."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from agentguard_storage.embedded.credentials import Credentials
+from tests.pipeline import Pipeline
 from tests.processes import ReadyProcess, start
+from tests.stack import RunningStack, stack, start_stack
+
+__all__ = ["stack", "start_stack"]
 
 
 @dataclass(frozen=True)
@@ -70,3 +74,9 @@ def start_engine() -> Iterator[Callable[..., Engine]]:
     yield begin
     for running in started:
         running.process.kill()
+
+
+@pytest.fixture(scope="session")
+def pipeline(stack: RunningStack) -> Pipeline:
+    """The way of spans through the stack: where to send them, and what was stored of a service."""
+    return Pipeline(stack)

@@ -74,12 +74,11 @@ def collector(options: Options, *, clickhouse: str, control: str) -> Child:
             f"--http-port={last.get('http_port', options.otlp_http_port)}",
             f"--grpc-port={last.get('grpc_port', options.otlp_grpc_port)}",
             f"--workers={options.workers}",
-            f"--clickhouse={clickhouse}",
-            f"--control={control}",
             "--exit-with-parent",
         ]
 
-    return Child("collectors", "the collector", argv, _environment())
+    urls = {"AGENTGUARD_CLICKHOUSE_URL": clickhouse, "AGENTGUARD_CONTROL_URL": control}
+    return Child("collectors", "the collector", argv, _environment() | urls)
 
 
 def _environment() -> dict[str, str]:

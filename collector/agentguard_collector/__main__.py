@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -17,14 +18,17 @@ from agentguard_storage.control.errors import ControlError
 
 _HELP = {
     "data_dir": "where the log and the window of known spans are kept",
-    "clickhouse": "clickhouse://user:password@host:port/database",
-    "control": "SQLAlchemy URL of the control plane",
+    "clickhouse": "clickhouse://user:password@host:port/database; default: $%s",
+    "control": "SQLAlchemy URL of the control plane; default: $%s",
     "workers": "processes that share the ports",
     "worker": "name of the log folder; by default the first free one",
     "share_ports": "let other processes listen on the same ports",
     "exit_with_parent": "stop when standard input is closed",
     "max_wal_bytes": "bytes that may wait for the store, on this machine",
 }
+
+# A command line can be read by every user of the machine, an environment cannot.
+_SECRETS = {"clickhouse": "AGENTGUARD_CLICKHOUSE_URL", "control": "AGENTGUARD_CONTROL_URL"}
 
 
 def main() -> None:
@@ -54,7 +58,12 @@ def _settings() -> Settings:
     for field in dataclasses.fields(Settings):
         flag = "--" + field.name.replace("_", "-")
         text = _HELP.get(field.name)
-        if field.type == "bool":
+        if variable := _SECRETS.get(field.name):
+            url = os.environ.get(variable)
+            parser.add_argument(
+                flag, default=url, required=not url, help=str(text).replace("%s", variable)
+            )
+        elif field.type == "bool":
             parser.add_argument(flag, action="store_true", help=text)
         elif field.default is dataclasses.MISSING:
             parser.add_argument(flag, required=True, type=_kind(field), help=text)

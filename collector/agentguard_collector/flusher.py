@@ -8,7 +8,6 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 
 import lmdb
 
@@ -84,11 +83,11 @@ class Flusher:
         checked = segment if segment.checked else await self._repair(segment)
         if checked is not None:
             started = time.monotonic()
-            body = await asyncio.to_thread(_read, checked)
+            body = checked.content or (await asyncio.to_thread(checked.path.read_bytes),)
             try:
-                await self._insist(checked.token, body)
+                await self._insist(checked.token, *body)
             except BadSegment as error:
-                await self._divide(checked, body, error)
+                await self._divide(checked, b"".join(body), error)
             self._metrics.flush_seconds.observe(time.monotonic() - started)
             self._metrics.flushed_spans.inc(checked.spans)
             await asyncio.to_thread(checked.path.unlink, missing_ok=True)
@@ -107,12 +106,12 @@ class Flusher:
                 self._metrics.quarantined.inc(len(found.damaged))
                 return fit
 
-    async def _insist(self, token: str, body: bytes) -> None:
+    async def _insist(self, token: str, *body: bytes) -> None:
         """Insert until it is in; BadSegment goes to the caller."""
         pause, warned = _FIRST_PAUSE, False
         while True:
             try:
-                await self._sink.insert(token, body)
+                await self._sink.insert(token, *body)
             except NotInserted as error:
                 self._metrics.flush_failures.inc()
                 level = logging.DEBUG if warned else logging.WARNING
@@ -157,11 +156,6 @@ class Flusher:
             error,
             place,
         )
-
-
-def _read(segment: Segment) -> bytes:
-    with Path(segment.path).open("rb") as file:
-        return file.read(segment.size)
 
 
 async def _wait(pause: float) -> float:

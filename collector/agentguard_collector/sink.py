@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
-from urllib.parse import parse_qs, unquote, urlsplit
-
-import httpx2
+import select
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from agentguard_storage.clickhouse.inbox import INSERT_QUERY, insert_settings
 
 __all__ = ["BadSegment", "NotInserted", "Sink"]
 
-_CHUNK = 1 << 20
+_CONNECT_SECONDS = 5.0
+_PING_SECONDS = 2.0
+_LARGE = 64 * 1024
 _CODE = re.compile(r"Code: (\d+)")
 
 # Errors of the data itself: trying the same bytes again cannot succeed. Every other error is
@@ -52,29 +58,45 @@ class BadSegment(Exception):  # noqa: N818
 
 
 class Sink:
-    """A long-lived connection to the store. `dsn` is clickhouse://user:password@host:port/db."""
+    """A long-lived connection to the store. `dsn` is clickhouse://user:password@host:port/db.
+
+    It is used from a thread: a blocking socket takes a large body as it is, without a copy and
+    without waking the event loop for each piece.
+    """
 
     def __init__(self, dsn: str, *, timeout: float) -> None:
         parts = urlsplit(dsn)
         query = parse_qs(parts.query)
-        secure = parts.scheme == "https" or query.get("secure", ["0"])[0] not in ("0", "false")
-        port = parts.port or (8443 if secure else 8123)
-        self._database = parts.path.strip("/") or "agentguard"
-        self._client = httpx2.AsyncClient(
-            base_url=f"{'https' if secure else 'http'}://{parts.hostname}:{port}",
-            headers={
-                "X-ClickHouse-User": unquote(parts.username or "default"),
-                "X-ClickHouse-Key": unquote(parts.password or ""),
-                "Content-Type": "application/octet-stream",
-            },
-            timeout=httpx2.Timeout(timeout, connect=5.0),
-            limits=httpx2.Limits(max_connections=2, keepalive_expiry=60),
-            # The store is on this machine or in this network; a proxy is for the outside.
-            trust_env=False,
+        self._secure = (
+            parts.scheme == "https" or query.get("secure", ["0"])[0] not in ("0", "false")
         )
+        self._host = parts.hostname or "127.0.0.1"
+        self._port = parts.port or (8443 if self._secure else 8123)
+        self._database = parts.path.strip("/") or "agentguard"
+        self._timeout = timeout
+        self._headers = {
+            "X-ClickHouse-User": unquote(parts.username or "default"),
+            "X-ClickHouse-Key": unquote(parts.password or ""),
+            "Content-Type": "application/octet-stream",
+        }
+        self._connection = self._connect(_CONNECT_SECONDS)
 
-    async def insert(self, token: str, body: bytes) -> None:
-        """Insert one segment. Raises NotInserted or BadSegment."""
+    async def insert(self, token: str, *body: bytes) -> None:
+        """Insert one segment, given in pieces. Raises NotInserted or BadSegment."""
+        await asyncio.to_thread(self._insert, token, body)
+
+    async def reachable(self) -> bool:
+        """Tell whether the store answers at all."""
+        return await asyncio.to_thread(self._ping)
+
+    async def close(self) -> None:
+        """Break the connection off, also under an insert that is waiting for its answer."""
+        with suppress(OSError):
+            if self._connection.sock:
+                self._connection.sock.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+    def _insert(self, token: str, body: Sequence[bytes]) -> None:
         settings = {
             "database": self._database,
             "query": INSERT_QUERY,
@@ -82,36 +104,71 @@ class Sink:
             **insert_settings(token),
         }
         try:
-            response = await self._client.post(
-                "/",
-                params=settings,
-                content=_chunks(body),
-                headers={"Content-Length": str(len(body))},
-            )
-        except httpx2.HTTPError as error:
+            status, code, text = self._post(f"/?{urlencode(settings)}", body)
+        except (OSError, HTTPException) as error:
+            self._connection.close()
             raise NotInserted(f"{type(error).__name__}: {error}") from error
-        if response.is_success and "X-ClickHouse-Exception-Code" not in response.headers:
+        if status == 200 and not code:
             return
-        text = response.text[:1000].strip()
-        found = response.headers.get("X-ClickHouse-Exception-Code") or _CODE.search(text)
-        code = int(found if isinstance(found, str) else found.group(1)) if found else 0
         if code in _DATA_ERRORS:
             raise BadSegment(text)
-        raise NotInserted(f"HTTP {response.status_code}: {text}")
+        raise NotInserted(f"HTTP {status}: {text}")
 
-    async def reachable(self) -> bool:
-        """Tell whether the store answers at all."""
+    def _post(self, target: str, body: Sequence[bytes]) -> tuple[int, int, str]:
+        """Send one request; return the status, ClickHouse's error code or 0, and the text."""
+        connection = self._ready()
+        headers = {**self._headers, "Content-Length": str(sum(map(len, body)))}
+        # A refusal may come, and the connection be closed, before all of the body has been sent.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.request("POST", target, _pieces(body), headers)
+        response = connection.getresponse()
+        text = response.read().decode(errors="replace")[:1000].strip()
+        found = _CODE.search(text)
+        code = response.headers.get("X-ClickHouse-Exception-Code") or (found and found.group(1))
+        return response.status, int(code or 0), text
+
+    def _ready(self) -> HTTPConnection:
+        """Return the connection, opened anew if the other side has closed it meanwhile."""
+        connection = self._connection
+        if connection.sock:
+            idle = select.poll()
+            idle.register(connection.sock, select.POLLIN)
+            if idle.poll(0):
+                connection.close()
+        if not connection.sock:
+            connection.connect()
+            connection.sock.settimeout(self._timeout)
+        return connection
+
+    def _connect(self, timeout: float) -> HTTPConnection:
+        if self._secure:
+            context = ssl.create_default_context()
+            return HTTPSConnection(self._host, self._port, timeout=timeout, context=context)
+        return HTTPConnection(self._host, self._port, timeout=timeout)
+
+    def _ping(self) -> bool:
+        connection = self._connect(_PING_SECONDS)
         try:
-            return (await self._client.get("/ping", timeout=2.0)).is_success
-        except httpx2.HTTPError:
+            connection.request("GET", "/ping")
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
             return False
-
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._client.aclose()
+        finally:
+            connection.close()
 
 
-async def _chunks(body: bytes) -> AsyncIterator[bytes]:
-    """Hand the body out in pieces: one large write would be copied again for each part taken."""
-    for start in range(0, len(body), _CHUNK):
-        yield body[start : start + _CHUNK]
+def _pieces(body: Sequence[bytes]) -> Iterator[bytes]:
+    """Put small pieces together, so that there are few system calls; large ones go out as is."""
+    small: list[bytes] = []
+    size = 0
+    for piece in body:
+        if size + len(piece) > _LARGE and small:
+            yield b"".join(small)
+            small, size = [], 0
+        if len(piece) >= _LARGE:
+            yield piece
+        else:
+            small.append(piece)
+            size += len(piece)
+    if small:
+        yield b"".join(small)

@@ -26,7 +26,8 @@ class Segment:
     """A segment that is no longer written to.
 
     `size` is in bytes. `checked` is False for one found on disk after a crash: it has to be
-    repaired before it may be sent. `oldest` is time.monotonic() of its first record.
+    repaired before it may be sent. `oldest` is time.monotonic() of its first record. `content` is
+    what is in the file, while it is worth the memory, or nothing.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class Segment:
     spans: int
     oldest: float
     checked: bool = True
+    content: tuple[bytes, ...] = ()
 
     @property
     def token(self) -> str:
@@ -106,6 +108,7 @@ class Writer:
         self._count = 0
         self._handle = -1
         self._path = Path()
+        self._content: list[bytes] = []
         self.size = 0
         self.spans = 0
         self.oldest = 0.0
@@ -126,14 +129,17 @@ class Writer:
             os.ftruncate(self._handle, before)
             raise
         self.spans += spans
+        self._content += buffers
 
     def rewind(self, size: int, spans: int) -> None:
         """Take the last append back."""
         self.size, self.spans = size, spans
+        self._content.clear()
         os.ftruncate(self._handle, size)
 
-    def seal(self) -> Segment | None:
-        """End the current segment; None when nothing is in it."""
+    def seal(self, *, keep: bool = False) -> Segment | None:
+        """End the current segment; None when nothing is in it. `keep` its bytes in memory, too."""
+        content, self._content = self._content, []
         if self._handle < 0:
             return None
         os.close(self._handle)
@@ -141,7 +147,15 @@ class Writer:
         if not self.size:
             self._path.unlink()
             return None
-        segment = Segment(self._path, self.size, self.spans, self.oldest)
+        # After a rewind only the file knows what the segment holds.
+        whole = keep and sum(map(len, content)) == self.size
+        segment = Segment(
+            self._path,
+            self.size,
+            self.spans,
+            self.oldest,
+            content=tuple(content) if whole else (),
+        )
         self.size = self.spans = 0
         return segment
 

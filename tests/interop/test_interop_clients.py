@@ -14,7 +14,7 @@ from tests.interop.canonical import canonical_spans, decode_json, differences
 HERE = Path(__file__).parent
 COUNT = 1_050
 _SEND_TIMEOUT_S = 90
-SINKS = ["recorder"]
+SINKS = ["recorder", "pipeline"]
 
 
 @pytest.fixture(params=SINKS)

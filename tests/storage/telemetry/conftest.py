@@ -15,7 +15,7 @@ from tests.storage.telemetry.telemetry_store import Store
 @pytest.fixture(scope="session")
 def store(engine: Engine) -> Iterator[Store]:
     """The schema and the prices of this release; keep to a project of your own."""
-    dsn = engine.credentials.dsn("writer", "127.0.0.1", engine.port, "telemetry")
+    dsn = engine.credentials.dsn("writer", "127.0.0.1", engine.port, "test_store")
     migrate(dsn)
     with connect(dsn) as client:
         yield Store(dsn, client)

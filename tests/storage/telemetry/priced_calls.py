@@ -16,7 +16,7 @@ _DAY = 86_400
 _NOW = 1_772_000_000
 _DATED = re.compile(r"(20\d\d)-(\d\d)-(\d\d)")
 _NO_PROVIDER = ("", "litellm", "langchain", "LangGraph ")
-_EACH = 60
+_EACH = 30
 
 
 class Call(NamedTuple):
@@ -40,7 +40,8 @@ def calls(seed: int) -> list[Call]:
     ]
     chosen += islice((r for r in known if r.match.unless), _EACH)
     chosen += islice((r for r in known if r.price.tier_starts), _EACH)
-    chosen += [rule for rule in known if not rule.timeless]
+    chosen += islice((r for r in known if not r.timeless), _EACH)
+    chosen += islice((r for r in known if r.until_second - r.from_second != _DAY), _EACH)
     made = [
         Call(provider, model, at, _usage(dice, rule))
         for rule in chosen

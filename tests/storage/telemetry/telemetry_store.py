@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from agentguard_collector.envelope import Envelope, encode
-from agentguard_collector.sink import Sink
 from clickhouse_connect.driver.client import Client
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
+from agentguard_collector.envelope import Envelope, encode
+from agentguard_collector.sink import Sink
 from agentguard_storage.queries.otlp import export_spans
 
 ALWAYS = {"start": datetime.min.replace(tzinfo=UTC), "end": datetime.max.replace(tzinfo=UTC)}
@@ -52,7 +52,7 @@ class Store:
     def contents(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every table that keeps something, in a fixed order."""
         return {
-            table: self.client.query(f"SELECT * FROM {table} ORDER BY ALL").result_rows
+            table: self.client.query(f"SELECT * FROM {table} ORDER BY ALL").result_rows  # noqa: S608  our own names
             for table in KEPT
         }
 

@@ -65,6 +65,13 @@ def test_traces_are_listed_newest_first_and_only_of_the_period(listed):
     assert listed(start=NOON + timedelta(hours=1), end=NOON + timedelta(hours=2)) == ["too late"]
 
 
+def test_a_time_without_a_zone_is_refused(store):
+    """Nobody's local time is taken for UTC."""
+    naive = datetime(2026, 3, 1)  # noqa: DTZ001  that is the mistake
+    with pytest.raises(ValueError, match="time zone"):
+        list_traces(store.client, PROJECT, start=naive, end=NOON)
+
+
 def test_a_limit_keeps_the_newest(listed):
     """Of more traces than wanted, the last ones are shown."""
     assert listed(limit=2) == ["decoy", "unicode"]
@@ -90,7 +97,7 @@ def test_traces_are_found_by_status(listed):
         ("%", ["percent"]),
         ("_", ["underscore"]),
         ("C:\\temp\\", ["backslash"]),
-        ("IT'S \"quoted\" {", ["quotes"]),
+        ('IT\'S "quoted" {', ["quotes"]),
         ("one\nand\t", ["newline"]),
         ("größe 漢", ["unicode"]),
         ("the end", ["root of c"]),

@@ -68,7 +68,7 @@ ENGINE = {engine:MergeTree}
 PARTITION BY toDate(received_at)
 ORDER BY (project_id, ts_hour, trace_id, start_time, span_id)
 TTL toDateTime(received_at) + toIntervalDay(retention_days)
-SETTINGS {dedup_window}, ttl_only_drop_parts = 0;
+SETTINGS {kept_settings};
 
 -- Where spans came from: one row per distinct resource and scope, which spans name by `source_id`.
 CREATE TABLE IF NOT EXISTS {local:sources} {on_cluster}
@@ -93,7 +93,7 @@ CREATE TABLE IF NOT EXISTS {local:sources} {on_cluster}
 ENGINE = {engine:ReplacingMergeTree}(received_at)
 ORDER BY (project_id, source_id)
 TTL toDateTime(received_at) + toIntervalDay(retention_days)
-SETTINGS {dedup_window};
+SETTINGS {kept_settings};
 
 -- Contents of messages, prompts and results, each kept once per trace and found by its hash.
 CREATE TABLE IF NOT EXISTS {local:blobs} {on_cluster}
@@ -110,7 +110,7 @@ ENGINE = {engine:ReplacingMergeTree}(received_at)
 PARTITION BY toDate(received_at)
 ORDER BY (project_id, trace_id, hash)
 TTL received_at + toIntervalDay(retention_days)
-SETTINGS {dedup_window};
+SETTINGS {kept_settings};
 
 -- One row per trace and hour once merged: what lists of traces show. Read with GROUP BY trace_id.
 CREATE TABLE IF NOT EXISTS {local:traces} {on_cluster}
@@ -146,7 +146,7 @@ CREATE TABLE IF NOT EXISTS {local:traces} {on_cluster}
 ENGINE = {engine:AggregatingMergeTree}
 ORDER BY (project_id, ts_hour, trace_id)
 TTL expires_at
-SETTINGS {dedup_window};
+SETTINGS {kept_settings};
 
 -- What was used and spent, by the hour a span started in.
 CREATE TABLE IF NOT EXISTS {local:usage_hourly} {on_cluster}
@@ -171,7 +171,7 @@ CREATE TABLE IF NOT EXISTS {local:usage_hourly} {on_cluster}
 )
 ENGINE = {engine:AggregatingMergeTree}
 ORDER BY (project_id, ts_hour, service, environment, kind, provider, model, agent)
-SETTINGS {dedup_window};
+SETTINGS {kept_settings};
 
 -- The price list as `agentguard.prices` flattens it: which provider a name means, and what a
 -- model's tokens cost. A new list changes places with the old one, so that views never see half of one.

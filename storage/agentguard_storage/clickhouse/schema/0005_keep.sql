@@ -34,7 +34,7 @@ SELECT
     span_kind, trace_state, flags, dropped_attributes_count, dropped_events_count, dropped_links_count,
     received_at, retention_days, region
 FROM otlp_spans AS s
-LEFT JOIN
+LEFT ANY JOIN
 (
     SELECT said_provider, said_model, quarter,
         argMin(rule.version, priority + later) AS version, argMin(rule.tier_starts, priority + later) AS tier_starts, argMin(rule.input, priority + later) AS input,
@@ -44,7 +44,7 @@ LEFT JOIN
     (
         SELECT said_provider, said_model, quarter, toUnixTimestamp(quarter) % 86400 AS second,
             multiIf(hits = 0, any(name), by_name != '', by_name, by_prefix != '', by_prefix, by_model) AS provider_id,
-            substring(any(model), if(hits > 0 AND by_name = '' AND by_prefix != '', position(any(model), '/') + 1, 1)) AS model_name,
+            substring(any(lower_model), if(hits > 0 AND by_name = '' AND by_prefix != '', position(any(lower_model), '/') + 1, 1)) AS model_name,
             replaceRegexpAll(model_name, '-(20\\d{{2}})(0[1-9]|1[0-2])(0[1-9]|[12]\\d|3[01])(-|:|$)', '-\\1-\\2-\\3\\4') AS dated_name,
             countIf(part = 1 AND version != '') AS hits,
             argMinIf(provider, priority, part = 1 AND version != '') AS by_name,
@@ -54,8 +54,8 @@ LEFT JOIN
         (
             SELECT DISTINCT provider AS said_provider, model AS said_model,
                 toStartOfFifteenMinutes(start_time) AS quarter,
-                trimBoth(lowerUTF8(provider)) AS name, lowerUTF8(model) AS model,
-                arrayJoin([(1, name), (2, substringIndex(model, '/', toUInt8(position(model, '/') > 0))), (3, model)]) AS asked,
+                trimBoth(lowerUTF8(provider)) AS name, lowerUTF8(model) AS lower_model,
+                arrayJoin([(1, name), (2, substringIndex(lower_model, '/', toUInt8(position(lower_model, '/') > 0))), (3, lower_model)]) AS asked,
                 asked.1 AS part, asked.2 AS subject
             FROM otlp_spans
             WHERE kind IN ('llm', 'embedding')
