@@ -2,16 +2,19 @@
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 
 from agentguard.cli.child import STOP_WITHIN
 from agentguard.cli.datadir import Endpoints, hold, read_endpoints
 from agentguard.cli.parts import Options, collector, engine, engine_dsns, reachable
 from agentguard.cli.ports import require_free
-from agentguard.cli.prepare import prepare_control, prepare_telemetry
+from agentguard.cli.prepare import Control, prepare_control, prepare_telemetry
 from agentguard.cli.supervisor import Supervisor
 
 __all__ = ["Stack", "running"]
@@ -76,6 +79,21 @@ def _alive(pid: int) -> bool:
     return True
 
 
+async def _prepared(options: Options, writer: str) -> Control:
+    # In a process of its own, since what it imports and computes (migrations, the price list)
+    # would stay in this long-lived one's memory: 120 MB.
+    loop = asyncio.get_running_loop()
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_leave_ctrl_c_to_us) as aside:
+        await loop.run_in_executor(aside, prepare_telemetry, writer)
+        return await loop.run_in_executor(
+            aside, prepare_control, options.data_dir, options.control
+        )
+
+
+def _leave_ctrl_c_to_us() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 async def _start(options: Options, supervisor: Supervisor, say: Callable[[str], None]) -> Stack:
     writer = reader = options.clickhouse
     if writer is None or reader is None:
@@ -83,8 +101,7 @@ async def _start(options: Options, supervisor: Supervisor, say: Callable[[str], 
         say("starting the ClickHouse engine")
         writer, reader = engine_dsns(await supervisor.start(engine(options)))
     say("preparing tables, prices and keys")
-    await asyncio.to_thread(prepare_telemetry, writer)
-    control = await asyncio.to_thread(prepare_control, options.data_dir, options.control)
+    control = await _prepared(options, writer)
     say("starting the collector")
     ready = await supervisor.start(collector(options, clickhouse=writer, control=control.url))
     endpoints = Endpoints(

@@ -1,0 +1,1 @@
+"""Where telemetry and the control plane are kept."""

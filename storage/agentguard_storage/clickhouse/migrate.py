@@ -52,7 +52,7 @@ def _migrate(client: Client, cluster: str | None, on_step: Callable[[str], None]
         client.insert("schema_migrations", [[step.number, step.name]], ["number", "name"])
         _log.info("schema migration %d (%s) applied", step.number, step.name)
         applied.append(step.name)
-    load_prices(client)
+    load_prices(client, f"ON CLUSTER `{cluster}`" if cluster else "")
     return applied
 
 

@@ -13,7 +13,7 @@ _PICO = 10**12
 _BY_TIER = ("input", "cache_read", "cache_write", "output", "reasoning")
 
 
-def load_prices(client: Client) -> str:
+def load_prices(client: Client, on_cluster: str = "") -> str:
     """Load this release's prices unless they are there; returns their version.
 
     The new list takes the old one's place at once, so no span is ever priced from half a list.
@@ -22,20 +22,22 @@ def load_prices(client: Client) -> str:
     loaded = client.command("SELECT min(version) FROM (SELECT version FROM price_rules LIMIT 1)")
     if loaded == version:
         return version
-    _replace(client, "provider_rules", [_provider_row(r, version) for r in provider_rules()])
-    _replace(client, "price_rules", [_price_row(rule.row(), version) for rule in rules()])
+    _replace(
+        client, "provider_rules", [_provider_row(r, version) for r in provider_rules()], on_cluster
+    )
+    _replace(client, "price_rules", [_price_row(r.row(), version) for r in rules()], on_cluster)
     return version
 
 
-def _replace(client: Client, table: str, rows: list[dict[str, object]]) -> None:
+def _replace(client: Client, table: str, rows: list[dict[str, object]], on_cluster: str) -> None:
     # A name of its own for each loader: two at once each put a whole list in place.
     fresh = f"{table}_{uuid4().hex}"
-    client.command(f"CREATE TABLE {fresh} AS {table}")
+    client.command(f"CREATE TABLE {fresh} {on_cluster} AS {table}")
     try:
         client.insert(fresh, [list(row.values()) for row in rows], list(rows[0]))
-        client.command(f"EXCHANGE TABLES {fresh} AND {table}")
+        client.command(f"EXCHANGE TABLES {fresh} AND {table} {on_cluster}")
     finally:
-        client.command(f"DROP TABLE IF EXISTS {fresh} SYNC")
+        client.command(f"DROP TABLE IF EXISTS {fresh} {on_cluster} SYNC")
 
 
 def _match(match: Match) -> dict[str, object]:

@@ -11,13 +11,14 @@ import re
 import secrets
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from agentguard_storage.embedded.compression import negotiate
 from agentguard_storage.embedded.credentials import Credentials, User
 from agentguard_storage.embedded.errors import EngineError
+from agentguard_storage.embedded.forms import FORM, form_fields
 
 __all__ = ["QueryRequest"]
 
@@ -57,8 +58,9 @@ class QueryRequest:
     """A request that has passed authentication.
 
     `settings` holds checked names, `param_*` included; `tag` names the running query for
-    cancellation; `coding` is the body's, `encoding` the response's content coding; `whole` asks
-    for the complete result before the first byte is sent.
+    cancellation; `coding` is the body's, `encoding` the response's content coding; `form` is the
+    Content-Type of a body that is a form; `whole` asks for the complete result before the first
+    byte is sent.
     """
 
     user: User
@@ -67,6 +69,7 @@ class QueryRequest:
     default_format: str
     coding: str
     encoding: str
+    form: str
     query_id: str
     whole: bool
     tag: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -97,6 +100,7 @@ class QueryRequest:
         default_format = (
             url.get("default_format") or headers.get("x-clickhouse-format") or "TabSeparated"
         )
+        content_type = headers.get("content-type", "")
         if not _FORMAT.match(default_format):
             raise EngineError(73, "UNKNOWN_FORMAT", f"Unknown format {default_format!r}")
         return cls(
@@ -106,9 +110,17 @@ class QueryRequest:
             default_format=default_format,
             coding=headers.get("content-encoding", "").strip().lower(),
             encoding=negotiate(headers.get("accept-encoding", "")) if compressed else "",
+            form=content_type if content_type.lower().startswith(FORM) else "",
             query_id=_query_id(url.get("query_id", "")),
             whole=url.get("wait_end_of_query", "0") in ("1", "true"),
         )
+
+    def with_form(self, body: bytes) -> QueryRequest:
+        """Return the request with the statement, parameters and settings of its form."""
+        fields = form_fields(self.form, body)
+        statement = fields.get("query", self.statement)
+        settings = {**self.settings, **dict(_settings(fields))}
+        return replace(self, statement=statement, settings=settings, form="")
 
 
 def _url_parameters(query_string: bytes) -> Iterable[tuple[str, str]]:

@@ -33,6 +33,8 @@ def serve(engine: Engine, request: QueryRequest, exchange: Exchange) -> None:
     """Answer `request`; raise `EngineError`, before or after the response has begun."""
     try:
         body = decoded(exchange, request.coding)
+        if request.form:
+            request = request.with_form(_upto(body, STATEMENT_BYTES))
         text = request.statement.encode()
         insert = split_insert(text)
         if insert is None:

@@ -78,7 +78,7 @@ _LIST = f"""
 SELECT
     trace_id,
     if(max(t.root_name) != '', max(t.root_name), min(t.first_span).2) AS root_name,
-    arrayElement(groupUniqArrayArray(t.services), 1) AS service,
+    min(t.first_span).3 AS service,
     arrayElement(groupUniqArrayArray(t.environments), 1) AS environment,
     toUnixTimestamp64Nano(min(t.start_time)) AS start_ns,
     greatest(toUnixTimestamp64Nano(max(t.end_time)) - start_ns, 0) AS duration_ns,

@@ -121,7 +121,7 @@ CREATE TABLE IF NOT EXISTS {local:traces} {on_cluster}
     start_time SimpleAggregateFunction(min, DateTime64(9, 'UTC')),
     end_time SimpleAggregateFunction(max, DateTime64(9, 'UTC')),
     root_name SimpleAggregateFunction(max, String) COMMENT 'empty until the root span has come',
-    first_span SimpleAggregateFunction(min, Tuple(start_time DateTime64(9, 'UTC'), name String)),
+    first_span SimpleAggregateFunction(min, Tuple(start_time DateTime64(9, 'UTC'), name String, service String)),
     services SimpleAggregateFunction(groupUniqArrayArray, Array(String)),
     environments SimpleAggregateFunction(groupUniqArrayArray, Array(String)),
     agents SimpleAggregateFunction(groupUniqArrayArray, Array(String)),

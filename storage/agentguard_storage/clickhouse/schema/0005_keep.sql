@@ -114,7 +114,7 @@ SELECT
     min(start_time) AS start_time,
     max(end_time) AS end_time,
     maxIf(name::String, parent_span_id = '') AS root_name,
-    min((s.start_time, s.name::String)::Tuple(start_time DateTime64(9, 'UTC'), name String)) AS first_span,
+    min((s.start_time, s.name::String, s.service::String)::Tuple(start_time DateTime64(9, 'UTC'), name String, service String)) AS first_span,
     groupUniqArrayIf(service::String, service != '') AS services,
     groupUniqArrayIf(environment::String, environment != '') AS environments,
     groupUniqArrayIf(agent::String, agent != '') AS agents,
