@@ -27,15 +27,6 @@ CREATE TABLE IF NOT EXISTS otlp_attributes {on_cluster}
     span_kind Int32,
     span_start_time_unix_nano UInt64,
     span_end_time_unix_nano UInt64,
-    keys Array(String),
-    types Array({any_value_kind}),
-    strings Array(String),
-    bools Array(Bool),
-    ints Array(Int64),
-    doubles Array(Float64),
-    arrays Array(String),
-    kvlists Array(String),
-    byte_strings Array(String),
     span_dropped_attributes_count UInt32,
     span_events_time_unix_nano Array(UInt64),
     span_events_name Array(String),
@@ -52,16 +43,12 @@ CREATE TABLE IF NOT EXISTS otlp_attributes {on_cluster}
     span_status_message String,
     span_status_code Int32,
     span_flags UInt32,
-    codes Array(UInt8),
-    lengths Array(UInt16),
-    is_count Array(UInt8),
     other_types Array({any_value_kind}),
     other_keys Array(String),
     other_codes Array(UInt8),
     short_keys Array(String),
     short_strings Array(String),
     long_keys Array(String),
-    long_strings Array(String),
     forms Array(UInt16),
     trimmed Array(String),
     openinference_kind String,
@@ -93,7 +80,7 @@ ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_attributes_from_scopes {on_cluster} TO otlp_attributes AS
 SELECT
-    *,
+    * EXCEPT (keys, types, strings, ints, doubles, bools, arrays, kvlists, byte_strings, codes, lengths, is_count, long_strings),
     arrayMap((s, f) -> substring(s, 1, length(s) - if(f >= 4, 2, 0)), long_strings, forms) AS trimmed,
     strings[indexOf(codes, {code:openinference_kind})] AS openinference_kind,
     strings[indexOf(codes, {code:operation})] AS operation,
@@ -151,44 +138,39 @@ FROM
     FROM
     (
         SELECT
-            *,
+            project_id, received_at, retention_days, region, service, environment, scope_name, source_id,
+            span_trace_id, span_span_id, span_trace_state, span_parent_span_id, span_name, span_kind,
+            span_start_time_unix_nano, span_end_time_unix_nano, keys, types, strings, bools, ints,
+            doubles, arrays, kvlists, byte_strings, span_dropped_attributes_count,
+            span_events_time_unix_nano, span_events_name, span_events_attributes,
+            span_events_dropped_attributes_count, span_dropped_events_count, span_links_trace_id,
+            span_links_span_id, span_links_trace_state, span_links_attributes,
+            span_links_dropped_attributes_count, span_links_flags, span_dropped_links_count,
+            span_status_message, span_status_code, span_flags,
             arrayMap(k -> transform(k, {known_keys}, {known_codes}, toUInt8(0)), keys) AS codes,
             arrayMap((t, s) -> toUInt8(t = 'string') + (length(s) >= 128), types, strings) AS lengths
-        FROM
-        (
-            SELECT
-                project_id, received_at, retention_days, region, service, environment, scope_name, source_id,
-                span_trace_id, span_span_id, span_trace_state, span_parent_span_id, span_name, span_kind,
-                span_start_time_unix_nano, span_end_time_unix_nano, keys, types, strings, bools, ints,
-                doubles, arrays, kvlists, byte_strings, span_dropped_attributes_count,
-                span_events_time_unix_nano, span_events_name, span_events_attributes,
-                span_events_dropped_attributes_count, span_dropped_events_count, span_links_trace_id,
-                span_links_span_id, span_links_trace_state, span_links_attributes,
-                span_links_dropped_attributes_count, span_links_flags, span_dropped_links_count,
-                span_status_message, span_status_code, span_flags
-            FROM otlp_scopes
-            ARRAY JOIN
-                spans_trace_id AS span_trace_id, spans_id AS span_span_id,
-                spans_trace_state AS span_trace_state, spans_parent_id AS span_parent_span_id,
-                spans_name AS span_name, spans_kind AS span_kind,
-                spans_start_time_unix_nano AS span_start_time_unix_nano,
-                spans_end_time_unix_nano AS span_end_time_unix_nano, spans_keys AS keys,
-                spans_types AS types, spans_strings AS strings, spans_bools AS bools, spans_ints AS ints,
-                spans_doubles AS doubles, spans_arrays AS arrays, spans_kvlists AS kvlists,
-                spans_byte_strings AS byte_strings,
-                spans_dropped_attributes_count AS span_dropped_attributes_count,
-                spans_events_time_unix_nano AS span_events_time_unix_nano,
-                spans_events_name AS span_events_name, spans_events_attributes AS span_events_attributes,
-                spans_events_dropped_attributes_count AS span_events_dropped_attributes_count,
-                spans_dropped_events_count AS span_dropped_events_count,
-                spans_links_trace_id AS span_links_trace_id, spans_links_id AS span_links_span_id,
-                spans_links_trace_state AS span_links_trace_state,
-                spans_links_attributes AS span_links_attributes,
-                spans_links_dropped_attributes_count AS span_links_dropped_attributes_count,
-                spans_links_flags AS span_links_flags, spans_dropped_links_count AS span_dropped_links_count,
-                spans_status_message AS span_status_message, spans_status_code AS span_status_code,
-                spans_flags AS span_flags
-        )
+        FROM otlp_scopes
+        ARRAY JOIN
+            spans_trace_id AS span_trace_id, spans_id AS span_span_id,
+            spans_trace_state AS span_trace_state, spans_parent_id AS span_parent_span_id,
+            spans_name AS span_name, spans_kind AS span_kind,
+            spans_start_time_unix_nano AS span_start_time_unix_nano,
+            spans_end_time_unix_nano AS span_end_time_unix_nano, spans_keys AS keys,
+            spans_types AS types, spans_strings AS strings, spans_bools AS bools, spans_ints AS ints,
+            spans_doubles AS doubles, spans_arrays AS arrays, spans_kvlists AS kvlists,
+            spans_byte_strings AS byte_strings,
+            spans_dropped_attributes_count AS span_dropped_attributes_count,
+            spans_events_time_unix_nano AS span_events_time_unix_nano,
+            spans_events_name AS span_events_name, spans_events_attributes AS span_events_attributes,
+            spans_events_dropped_attributes_count AS span_events_dropped_attributes_count,
+            spans_dropped_events_count AS span_dropped_events_count,
+            spans_links_trace_id AS span_links_trace_id, spans_links_id AS span_links_span_id,
+            spans_links_trace_state AS span_links_trace_state,
+            spans_links_attributes AS span_links_attributes,
+            spans_links_dropped_attributes_count AS span_links_dropped_attributes_count,
+            spans_links_flags AS span_links_flags, spans_dropped_links_count AS span_dropped_links_count,
+            spans_status_message AS span_status_message, spans_status_code AS span_status_code,
+            spans_flags AS span_flags
     )
 );
 
