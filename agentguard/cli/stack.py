@@ -85,9 +85,7 @@ async def _prepared(options: Options, writer: str) -> Control:
     loop = asyncio.get_running_loop()
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=_leave_ctrl_c_to_us) as aside:
         await loop.run_in_executor(aside, prepare_telemetry, writer)
-        return await loop.run_in_executor(
-            aside, prepare_control, options.data_dir, options.control
-        )
+        return await loop.run_in_executor(aside, prepare_control, options.data_dir, options.control)
 
 
 def _leave_ctrl_c_to_us() -> None:

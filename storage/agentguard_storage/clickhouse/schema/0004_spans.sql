@@ -265,6 +265,7 @@ SELECT
         request_type != '', transform(request_type,
             ['chat', 'completion', 'embedding', 'rerank'], ['llm', 'llm', 'embedding', 'retrieval'], 'other'),
         request_model != '' AND has(count_codes, {code:input_tokens}), 'llm',
+        has(short_keys, 'agentguard.task.name'), 'workflow',
         'other') AS kind,
     counts[indexOf(count_codes, {code:input_tokens})] AS said_input,
     counts[indexOf(count_codes, {code:output_tokens})] AS said_output,
