@@ -15,6 +15,28 @@ from tests.stack import RunningStack, stack, start_stack
 
 __all__ = ["stack", "start_stack"]
 
+_LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --soak."""
+    parser.addoption("--soak", action="store_true", help="also run the long forms, marked soak")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long forms out, and say so, unless they are asked for."""
+    long = [item for item in items if item.get_closest_marker("soak")]
+    if long and not config.getoption("--soak"):
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+        config.stash[_LEFT_OUT] = len(long)
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> str:
+    """Name what was left out."""
+    left_out = config.stash.get(_LEFT_OUT, 0)
+    return f"{left_out} long forms left out; run them with --soak" if left_out else ""
+
 
 @dataclass(frozen=True)
 class Engine:

@@ -31,6 +31,7 @@ __all__ = ["Committer", "Stored"]
 logger = logging.getLogger(__name__)
 
 _IDLE_SECONDS = 3600.0
+_FLOW_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,9 @@ class Committer:
         self._settings, self._offer, self._backlog = settings, offer, backlog
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._pending = 0
         self._closing = False
+        self._sealed = -_FLOW_SECONDS
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
 
@@ -76,7 +79,8 @@ class Committer:
 
     async def store(self, envelope: Envelope, batch: Batch) -> Stored:
         """Return once the batch is durable. Raises Unavailable when it cannot be made so."""
-        if self._usage.bytes + len(batch.body) > self._settings.wal_bytes_per_worker:
+        size = len(batch.body)
+        if self._usage.bytes + self._pending + size > self._settings.wal_bytes_per_worker:
             raise Unavailable(
                 "the log of spans that wait for the store is full", reason="wal_full", retry_after=5
             )
@@ -84,7 +88,11 @@ class Committer:
             raise Unavailable("shutting down", reason="shutting_down", retry_after=2)
         done: asyncio.Future[Stored] = self._loop.create_future()
         self._queue.put(_Waiting(envelope, batch, done))
-        return await done
+        self._pending += size
+        try:
+            return await done
+        finally:
+            self._pending -= size
 
     def wake(self) -> None:
         """The flusher has caught up: the current segment may go."""
@@ -126,20 +134,30 @@ class Committer:
     def _patience(self) -> float:
         if not self._writer.size or self._backlog():
             return _IDLE_SECONDS
-        age = time.monotonic() - self._writer.oldest
-        return max(0.0, self._settings.segment_seconds - age)
+        return max(0.0, self._linger() - (time.monotonic() - self._writer.oldest))
+
+    def _linger(self) -> float:
+        """How long the current segment may grow after its first record, in seconds.
+
+        An insert costs the store much the same whatever is in it: a lone batch goes out soon, a
+        steady flow in few large segments.
+        """
+        flows = self._writer.oldest - self._sealed < _FLOW_SECONDS
+        return self._settings.segment_seconds if flows else self._settings.quiet_segment_seconds
 
     def _due(self) -> bool:
         """A full segment is sealed at once, a young one when the flusher has nothing else."""
         writer, limits = self._writer, self._settings
         if writer.size >= limits.segment_bytes or writer.spans >= limits.segment_spans:
             return True
-        aged = time.monotonic() - writer.oldest >= limits.segment_seconds
+        aged = time.monotonic() - writer.oldest >= self._linger()
         return writer.size > 0 and aged and not self._backlog()
 
     def _seal(self) -> None:
-        segment = self._writer.seal()
+        # What has to wait behind others is read back from the disk when its turn comes.
+        segment = self._writer.seal(keep=not self._backlog())
         if segment:
+            self._sealed = time.monotonic()
             self._call(self._offer, segment)
 
     def _commit(self, group: list[_Waiting]) -> None:
@@ -159,7 +177,8 @@ class Committer:
             error = self._give_up(size, spans, "the window of known spans is full", "window_full")
         except (OSError, lmdb.Error) as problem:
             logger.error("cannot write the log: %s", problem)  # noqa: TRY400 - a full disk is no bug
-            error = self._give_up(size, spans, "the log cannot be written", "disk")
+            cause = problem.strerror if isinstance(problem, OSError) else problem
+            error = self._give_up(size, spans, f"the log cannot be written: {cause}", "disk")
         self._call(self._resolve, group, error)
 
     def _give_up(self, size: int, spans: int, message: str, reason: str) -> Unavailable:
@@ -175,17 +194,16 @@ class Committer:
     def _claim(self, waiting: _Waiting, claims: Claims) -> tuple[bytes, ...]:
         """Return the record's buffers, without spans that were accepted before."""
         batch = waiting.batch
-        total, name = len(batch.keys), batch_key(batch.keys)
+        total, name = batch.spans, batch_key(batch.traces)
         if claims.knows_batch(name):
             waiting.result = Stored(0, total)
             return ()
         owner = os.urandom(16)
-        taken = claims.claim(batch.keys, owner[:OWNER_BYTES])
+        taken = claims.claim(batch.traces, owner[:OWNER_BYTES])
         claims.remember_batch(name)
         body, fresh = batch.body, total
         if taken is not None:
-            fresh = without(batch.request, batch.keys, taken)
-            body = batch.request.SerializeToString()
+            body, fresh = without(batch, taken)
         waiting.result = Stored(fresh, total - fresh)
         if not fresh:
             return ()

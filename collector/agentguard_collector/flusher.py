@@ -68,22 +68,30 @@ class Flusher:
                 self._empty.set()
                 self._arrived.clear()
                 await self._arrived.wait()
-            try:
-                await self._finish(self._waiting[0])
-            except OSError as error:
-                logger.error("cannot flush the log, will try again: %s", error)  # noqa: TRY400
-                await asyncio.sleep(_LONGEST_PAUSE)
-                continue
+            await self._persist(self._waiting[0])
             self._waiting.popleft()
             if not self._waiting:
                 self.on_idle()
+
+    async def _persist(self, segment: Segment) -> None:
+        """See a segment through whatever the disk says, unless it is gone."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return await self._finish(segment)
+            except FileNotFoundError:
+                logger.error("%s has been deleted before it was sent", segment.path)  # noqa: TRY400
+                return self._usage.add(-segment.size)
+            except OSError as error:
+                logger.error("cannot flush the log, will try again: %s", error)  # noqa: TRY400
+                pause = await _wait(pause)
 
     async def _finish(self, segment: Segment) -> None:
         size = segment.size
         checked = segment if segment.checked else await self._repair(segment)
         if checked is not None:
             started = time.monotonic()
-            body = checked.content or (await asyncio.to_thread(checked.path.read_bytes),)
+            body = checked.content or (await asyncio.to_thread(_read, checked),)
             try:
                 await self._insist(checked.token, *body)
             except BadSegment as error:
@@ -156,6 +164,11 @@ class Flusher:
             error,
             place,
         )
+
+
+def _read(segment: Segment) -> bytes:
+    with segment.path.open("rb") as file:
+        return file.read(segment.size)
 
 
 async def _wait(pause: float) -> float:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from agentguard_collector import otlp_json
 from agentguard_collector.auth import Principal, Verifier, authenticate
+from agentguard_collector.clock import SteadyClock
 from agentguard_collector.committer import Committer
 from agentguard_collector.compression import decompress
 from agentguard_collector.envelope import Envelope
@@ -35,7 +35,7 @@ class Intake:
     metrics: Metrics
     max_body_bytes: int
     open: bool = True
-    _clock: int = 0
+    clock: SteadyClock = field(default_factory=SteadyClock)
 
     async def admit(self, authorization: str | None, transport: str) -> Principal:
         """Say whether the sender may send, before its body is read. Raises Refusal."""
@@ -58,10 +58,10 @@ class Intake:
         rejected = Rejections()
         if json:
             body = otlp_json.to_protobuf(body, rejected)
-        now = self._now()
+        now = self.clock.now()
         batch = read(body, project_prefix(principal.project_id), now, rejected)
-        self.limiter.spend(principal.key_id, len(batch.keys), len(body))
-        if batch.keys:
+        self.limiter.spend(principal.key_id, batch.spans, len(body))
+        if batch.spans:
             head = Envelope(
                 principal.project_id, now, principal.retention_days, principal.region, b""
             )
@@ -87,8 +87,3 @@ class Intake:
         if notes:
             response.partial_success.error_message = "; ".join(notes)
         return response
-
-    def _now(self) -> int:
-        """Unix nanoseconds that never run backwards, even when the clock is set back."""
-        self._clock = max(self._clock, time.time_ns())
-        return self._clock

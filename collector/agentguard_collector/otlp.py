@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from agentguard_collector import lenient
 from agentguard_collector.errors import BadData
 
-__all__ = ["Batch", "ExportTraceServiceRequest", "Rejections", "read", "read_keys", "without"]
+__all__ = ["Batch", "ExportTraceServiceRequest", "Rejections", "Traces", "read", "without"]
 
 _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
@@ -21,7 +21,8 @@ _PARENT_SIZES = (0, 8)
 _DAY = 86_400 * 10**9
 _SHOWN = 3
 
-IsBad: TypeAlias = Callable[[Span], bool]
+# Project prefix + trace id -> that trace's span ids, in the order of the request.
+Traces: TypeAlias = dict[bytes, list[bytes]]
 
 
 @dataclass(slots=True)
@@ -40,15 +41,16 @@ class Rejections:
 
 @dataclass(slots=True)
 class Batch:
-    """`keys` are project prefix + trace id + span id, in the order of the spans in `request`.
+    """`body` is the serialised request: the sender's own bytes unless spans had to be dropped.
 
-    `body` is the serialised request: the sender's own bytes unless spans had to be dropped.
-    `strange` counts spans whose times make no sense; they are kept.
+    `prefix` stands for the project, `strange` counts spans whose times make no sense but that are
+    kept, `spans` counts all that are. The parsed request is not kept: it is three times as large.
     """
 
-    request: ExportTraceServiceRequest
     body: bytes
-    keys: list[bytes]
+    prefix: bytes
+    traces: Traces
+    spans: int
     rejected: Rejections
     strange: int
 
@@ -63,46 +65,48 @@ def read(body: bytes, prefix: bytes, now: int, rejected: Rejections | None = Non
         request = ExportTraceServiceRequest.FromString(body)
     except DecodeError:
         request, body = lenient.salvage(body, rejected.add)
-    keys, faulty, strange = _walk(request, prefix, now + _DAY)
-    if faulty:
-        _drop(request, rejected)
+    traces, suspect, strange = _walk(request, prefix, now + _DAY)
+    if suspect and _drop(request, rejected):
         body = request.SerializeToString()
-        keys, _, strange = _walk(request, prefix, now + _DAY)
-    if rejected.count and not keys:
+        traces, _, strange = _walk(request, prefix, now + _DAY)
+    if rejected.count and not traces:
         raise BadData("no valid span in the request: " + "; ".join(rejected.reasons))
-    return Batch(request, body, keys, rejected, strange)
-
-
-def read_keys(body: bytes, prefix: bytes) -> tuple[ExportTraceServiceRequest, list[bytes]]:
-    """Parse what was validated before."""
-    request = ExportTraceServiceRequest.FromString(body)
-    return request, _walk(request, prefix, 0)[0]
+    spans = sum(map(len, traces.values()))
+    return Batch(body, prefix, traces, spans, rejected, strange)
 
 
 def _walk(
     request: ExportTraceServiceRequest, prefix: bytes, horizon: int
-) -> tuple[list[bytes], bool, int]:
-    """Return the valid spans' keys, whether any span is invalid, and how many have odd times."""
-    keys: list[bytes] = []
-    add = keys.append
-    faulty, strange = False, 0
+) -> tuple[Traces, bool, int]:
+    """Return the spans' ids, whether any span may be invalid, and how many have odd times.
+
+    This is the hot loop: what can be judged per trace is not judged per span.
+    """
+    traces: Traces = {}
+    last: bytes | None = None
+    ids: list[bytes] = []
+    add = ids.append
+    suspect, strange = False, 0
     for resource in request.resource_spans:
         for scope in resource.scope_spans:
             for span in scope.spans:
-                trace_id, span_id = span.trace_id, span.span_id
-                if (
-                    len(trace_id) == 16
-                    and len(span_id) == 8
-                    and trace_id != _NO_TRACE
-                    and span_id != _NO_SPAN
-                    and len(span.parent_span_id) in _PARENT_SIZES
-                ):
-                    add(prefix + trace_id + span_id)
-                else:
-                    faulty = True
+                trace_id = span.trace_id
+                if trace_id != last:
+                    last = trace_id
+                    add = traces.setdefault(prefix + trace_id, []).append
+                add(span.span_id)
+                if len(span.parent_span_id) not in _PARENT_SIZES:
+                    suspect = True
                 if not 0 < span.start_time_unix_nano <= span.end_time_unix_nano <= horizon:
                     strange += 1
-    return keys, faulty, strange
+                    suspect = suspect or not span.end_time_unix_nano
+    whole = len(prefix) + 16
+    no_trace = prefix + _NO_TRACE
+    suspect = suspect or any(
+        len(trace) != whole or trace == no_trace or set(map(len, ids)) != {8} or _NO_SPAN in ids
+        for trace, ids in traces.items()
+    )
+    return traces, suspect, strange
 
 
 def _fault(span: Span) -> str | None:
@@ -123,11 +127,21 @@ def _fault(span: Span) -> str | None:
     if len(span.parent_span_id) not in _PARENT_SIZES:
         size = len(span.parent_span_id)
         return f"parent_span_id must be empty or 8 bytes, not {size} (span {span.name[:80]!r})"
+    if not span.end_time_unix_nano and _is_text(span.trace_id) and _is_text(span.span_id):
+        return (
+            f"a span without times whose ids are text, {span.trace_id!r} and {span.span_id!r}: "
+            "this is a metric with such a name and description, and this path takes traces"
+        )
     return None
 
 
-def _drop(request: ExportTraceServiceRequest, rejected: Rejections) -> None:
-    """Remove invalid spans, noting why."""
+def _is_text(data: bytes) -> bool:
+    return data.isascii() and data.decode().isprintable()
+
+
+def _drop(request: ExportTraceServiceRequest, rejected: Rejections) -> bool:
+    """Remove invalid spans, noting why; tell whether there were any."""
+    before = rejected.count
     for resource in request.resource_spans:
         for scope in resource.scope_spans:
             faults = [_fault(span) for span in scope.spans]
@@ -135,21 +149,26 @@ def _drop(request: ExportTraceServiceRequest, rejected: Rejections) -> None:
                 if fault:
                     rejected.add(fault)
             _keep(scope.spans, [not fault for fault in faults])
+    return rejected.count > before
 
 
-def without(request: ExportTraceServiceRequest, keys: list[bytes], taken: Iterable[bytes]) -> int:
-    """Remove spans whose key is taken or repeats an earlier one; return how many remain."""
-    gone, position, kept = set(taken), 0, 0
+def without(batch: Batch, taken: Iterable[bytes]) -> tuple[bytes, int]:
+    """Leave out spans whose key is taken or repeats an earlier one.
+
+    A key is project prefix + trace id + span id. Returns the body of what remains, and its spans.
+    """
+    gone, kept = set(taken), 0
+    request = ExportTraceServiceRequest.FromString(batch.body)
     for resource in request.resource_spans:
         for scope in resource.scope_spans:
             wanted = []
-            for key in keys[position : position + len(scope.spans)]:
+            for span in scope.spans:
+                key = batch.prefix + span.trace_id + span.span_id
                 wanted.append(key not in gone)
                 gone.add(key)
-            position += len(wanted)
             kept += sum(wanted)
             _keep(scope.spans, wanted)
-    return kept
+    return request.SerializeToString(), kept
 
 
 def _keep(spans: object, wanted: list[bool]) -> None:

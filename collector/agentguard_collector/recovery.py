@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentguard_collector import envelope
-from agentguard_collector.otlp import read_keys, without
+from agentguard_collector.otlp import read, without
 from agentguard_collector.seen import OWNER_BYTES, Claims, Seen, batch_key, project_prefix
 from agentguard_collector.wal import SUFFIX, Segment, sync_folder
 
@@ -134,16 +134,13 @@ def repair(segment: Segment, seen: Seen, quarantine: Path) -> tuple[Segment | No
 def _unclaimed(record: bytes, claims: Claims) -> tuple[list[bytes], int]:
     """Return the record, or what remains of it without spans that another record has claimed."""
     head, body = envelope.decode(record)
-    request, keys = read_keys(record, project_prefix(head.project_id))
-    taken = claims.claim(keys, head.batch_id[:OWNER_BYTES])
-    claims.remember_batch(batch_key(keys))
+    batch = read(body, project_prefix(head.project_id), head.received_at)
+    taken = claims.claim(batch.traces, head.batch_id[:OWNER_BYTES])
+    claims.remember_batch(batch_key(batch.traces))
     if not taken:
-        return [envelope.varint(len(record)), record], len(keys)
-    request, keys = read_keys(body, project_prefix(head.project_id))
-    kept = without(request, keys, taken)
-    if not kept:
-        return [], 0
-    return [*envelope.encode(head, request.SerializeToString())], kept
+        return [envelope.varint(len(record)), record], batch.spans
+    body, kept = without(batch, taken)
+    return ([*envelope.encode(head, body)], kept) if kept else ([], 0)
 
 
 def _replace(path: Path, data: bytes) -> None:

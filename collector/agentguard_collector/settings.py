@@ -28,9 +28,10 @@ class Settings:
     # 64 MiB is what the OTLP specification recommends for both transports.
     max_body_bytes: int = 64 * MIB
     max_wal_bytes: int = 2048 * MIB
-    segment_bytes: int = 16 * MIB
-    segment_spans: int = 20_000
-    segment_seconds: float = 0.15
+    segment_bytes: int = 32 * MIB
+    segment_spans: int = 60_000
+    segment_seconds: float = 0.4
+    quiet_segment_seconds: float = 0.1
     insert_timeout: float = 60.0
     drain_timeout: float = 10.0
     dedup_spans: int = 4_000_000

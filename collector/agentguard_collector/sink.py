@@ -67,8 +67,9 @@ class Sink:
     def __init__(self, dsn: str, *, timeout: float) -> None:
         parts = urlsplit(dsn)
         query = parse_qs(parts.query)
-        self._secure = (
-            parts.scheme == "https" or query.get("secure", ["0"])[0] not in ("0", "false")
+        self._secure = parts.scheme == "https" or query.get("secure", ["0"])[0] not in (
+            "0",
+            "false",
         )
         self._host = parts.hostname or "127.0.0.1"
         self._port = parts.port or (8443 if self._secure else 8123)

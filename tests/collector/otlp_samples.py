@@ -10,6 +10,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 _numbers = itertools.count(1)
+_CALL = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o",
+}
 
 
 def make_span(**fields: object) -> Span:
@@ -25,7 +30,10 @@ def make_span(**fields: object) -> Span:
         **fields,
     }
     span = Span(**values)
-    span.attributes.add(key="gen_ai.request.model").value.string_value = "gpt-4o"
+    for key, text in _CALL.items():
+        span.attributes.add(key=key).value.string_value = text
+    span.attributes.add(key="gen_ai.usage.input_tokens").value.int_value = next(_numbers)
+    span.attributes.add(key="gen_ai.usage.output_tokens").value.int_value = 300
     return span
 
 

@@ -11,9 +11,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import grpc
 import httpx2
 import psutil
 import pytest
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from grpc_status.rpc_status import from_call
 
 from tests.collector.conftest import Collector, Home, Shared, wait_until
 from tests.collector.load import Load
@@ -74,6 +78,21 @@ def test_starting_without_a_store_is_possible(launch: Launch) -> None:
         assert collector.process.stop() == 0
 
 
+def test_a_store_that_never_answers_does_not_hold_up_the_end(launch: Launch, home: Home) -> None:
+    """An insert that hangs is broken off at shutdown; its segment stays in the log."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"clickhouse://w:s@127.0.0.1:{silent.getsockname()[1]}/agentguard"
+        collector = launch("--drain-timeout", "0.2", at=address)
+        assert collector.post(make_request()).status_code == 200
+        connection, _ = silent.accept()
+        with connection:
+            assert connection.recv(100)
+            begun = time.monotonic()
+            assert collector.process.stop() == 0
+            assert time.monotonic() - begun < 10
+    assert len(list((home.path / "wal").glob("*/*.seg"))) == 1
+
+
 def test_a_full_log_pushes_back(launch: Launch, store: RecordingStore) -> None:
     """Past its bound the log refuses with 503 and Retry-After, and takes spans again after."""
     store.refuse = lambda token, body: (503, "away")
@@ -83,6 +102,13 @@ def test_a_full_log_pushes_back(launch: Launch, store: RecordingStore) -> None:
         accepted.append(identity(span))
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
+    assert "full" in Status.FromString(answer.content).message
+    with pytest.raises(grpc.RpcError) as refused:
+        collector.call(make_request(make_span()))
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert any(detail.Is(RetryInfo.DESCRIPTOR) for detail in from_call(refused.value).details)
+    refusals = 'agentguard_refused_requests_total{reason="wal_full"}'
+    assert collector.metric(refusals) == 2
     assert collector.client.get(f"{collector.url}/readyz").status_code == 503
     store.refuse = lambda token, body: None
     wait_until(lambda: collector.post(make_request(span)).status_code == 200)
@@ -111,6 +137,45 @@ def test_a_disk_that_refuses_pushes_back(launch: Launch, store: RecordingStore) 
     wait_until(lambda: {identity(first), identity(second)} <= set(store.span_counts()))
     wait_until(lambda: collector.metric("agentguard_wal_bytes") == 0)
     assert set(store.span_counts().values()) == {1}
+
+
+def test_a_log_that_cannot_be_read_for_a_while_is_sent_later(
+    launch: Launch, store: RecordingStore, home: Home
+) -> None:
+    """An unreadable file holds the flow up and is tried again; nothing is skipped or lost."""
+    store.refuse = lambda token, body: (503, "away")
+    collector = launch("--segment-spans", "1")
+    spans = [make_span() for _ in range(3)]
+    for span in spans:
+        assert collector.post(make_request(span)).status_code == 200
+    wait_until(lambda: collector.metric("agentguard_wal_segments") == 3)
+    hidden = sorted((home.path / "wal").glob("*/*.seg"))[1]
+    aside = hidden.rename(hidden.with_suffix(".aside"))
+    hidden.mkdir()
+    store.refuse = lambda token, body: None
+    wait_until(lambda: "cannot flush the log" in collector.process.stderr)
+    hidden.rmdir()
+    aside.rename(hidden)
+    wait_until(lambda: collector.metric("agentguard_wal_bytes") == 0)
+    assert list(store.span_counts()) == [identity(span) for span in spans]
+    assert set(store.span_counts().values()) == {1}
+
+
+def test_a_log_that_was_deleted_does_not_stop_the_others(
+    launch: Launch, store: RecordingStore, home: Home
+) -> None:
+    """What an operator deleted is gone, with an error that says so; the rest goes on."""
+    store.refuse = lambda token, body: (503, "away")
+    collector = launch("--segment-spans", "1")
+    spans = [make_span() for _ in range(3)]
+    for span in spans:
+        collector.post(make_request(span))
+    wait_until(lambda: collector.metric("agentguard_wal_segments") == 3)
+    sorted((home.path / "wal").glob("*/*.seg"))[1].unlink()
+    store.refuse = lambda token, body: None
+    wait_until(lambda: collector.metric("agentguard_wal_bytes") == 0)
+    assert list(store.span_counts()) == [identity(spans[0]), identity(spans[2])]
+    assert "deleted" in collector.process.stderr
 
 
 def test_a_record_the_store_cannot_read_does_not_stop_the_others(
@@ -159,7 +224,7 @@ def test_an_orderly_stop_leaves_nothing_behind(
     launch: Launch, store: RecordingStore, home: Home
 ) -> None:
     """SIGTERM under load: every acknowledged span is in the store when the process has ended."""
-    collector = launch("--segment-seconds", "30")
+    collector = launch("--segment-seconds", "30", "--quiet-segment-seconds", "30")
     load = Load(lambda body: collector.post(body).status_code)
     load.start(2)
     wait_until(lambda: len(load.acknowledged) > 200)

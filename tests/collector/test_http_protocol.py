@@ -183,6 +183,21 @@ def test_logs_and_metrics_are_refused_with_a_hint(shared: Shared) -> None:
     assert "logs or metrics" in status_of(shared.collector.post(logs.SerializeToString())).message
 
 
+def test_a_metric_that_looks_like_a_span_is_refused(shared: Shared) -> None:
+    """A metric whose name and description are as long as ids parses as a span, but is none."""
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+        ExportMetricsServiceRequest,
+    )
+
+    request = ExportMetricsServiceRequest()
+    metric = request.resource_metrics.add().scope_metrics.add().metrics.add()
+    metric.name, metric.description = "process.cpu.time", "CPU time"
+    metric.sum.data_points.add(as_int=1)
+    response = shared.collector.post(request.SerializeToString())
+    assert response.status_code == 400
+    assert "metric" in status_of(response).message
+
+
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer nonsense", "Basic YTpi"])
 def test_without_a_valid_key_nothing_is_accepted(shared: Shared, header: str) -> None:
     """A missing or malformed key gets 401 and says how to authenticate."""

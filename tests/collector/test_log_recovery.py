@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from agentguard_collector.envelope import Envelope, encode
-from agentguard_collector.otlp import read_keys
+from agentguard_collector.otlp import read
 from agentguard_collector.recovery import find_segments, repair, scan
 from agentguard_collector.seen import Seen, project_prefix
 from agentguard_collector.wal import Writer
@@ -99,14 +100,14 @@ def test_spans_that_a_retry_got_in_are_not_replayed(tmp_path: Path, seen: Seen) 
     """A record written before a crash loses the spans that were accepted again since."""
     retried, only_here = make_span(), make_span()
     prefix = project_prefix("prj_a")
-    _, keys = read_keys(make_request(retried).SerializeToString(), prefix)
+    traces = read(make_request(retried).SerializeToString(), prefix, 1).traces
     with seen.claims() as claims:
-        assert claims.claim(keys, b"another!") is None
+        assert claims.claim(traces, b"another!") is None
     write(tmp_path / "w0", record(retried, only_here))
     fit, _ = repair(find_segments(tmp_path / "w0")[0], seen, tmp_path / "q")
     assert fit is not None
     (kept,) = scan(fit.path.read_bytes()).records
-    request, _ = read_keys(kept, prefix)
+    request = ExportTraceServiceRequest.FromString(kept)
     assert [identity(span) for span in spans_in(request)] == [identity(only_here)]
 
 

@@ -59,7 +59,7 @@ def test_a_broken_way_to_the_store_loses_and_doubles_nothing(
     launch: Launch, real: RealStore, fault: str
 ) -> None:
     """Connections cut within the data, cut before the answer, refused, or slow: once, all of it."""
-    collector = launch("--insert-timeout", "5", at=real.proxied)
+    collector = launch("--insert-timeout", "2", at=real.proxied)
     first = make_span()
     assert collector.post(make_request(first)).status_code == 200
     wait_until(lambda: collector.metric("agentguard_flushed_spans_total") > 0, 60)
@@ -73,7 +73,7 @@ def test_a_broken_way_to_the_store_loses_and_doubles_nothing(
     elif fault == "down":
         real.proxy.down = True
     else:
-        real.proxy.delay = 8.0
+        real.proxy.delay = 4.0
     try:
         wait_until(lambda: collector.metric("agentguard_flush_failures_total") >= 2, 40)
     finally:

@@ -8,7 +8,7 @@ import pytest
 
 LEAVES = {
     "plain_opentelemetry.py": ("plain-opentelemetry", Counter(other=1, llm=2), 0),
-    "decorators.py": ("decorators", Counter(workflow=1, agent=1, other=1, tool=3, llm=1), 1),
+    "decorators.py": ("decorators", Counter(workflow=2, agent=1, tool=3, llm=1), 1),
 }
 
 

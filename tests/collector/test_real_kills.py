@@ -1,0 +1,125 @@
+"""Kills and outages with the real engine and schema: every acknowledged span is stored once."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agentguard_storage.clickhouse import connect, migrate
+from tests.collector.conftest import Collector, wait_until
+from tests.collector.load import Load
+from tests.conftest import Engine
+
+Launch = Callable[..., Collector]
+
+_SUMS = (
+    "sum(input_tokens), sum(cache_read_tokens), sum(cache_write_tokens), sum(output_tokens), "
+    "sum(reasoning_tokens)"
+)
+_IDENTITIES = "SELECT trace_id || span_id FROM spans"
+_SPAN_SUMS = f"SELECT count(), {_SUMS}, sum(ifNull(cost, 0)) FROM spans"  # noqa: S608 - our names
+
+
+@dataclass
+class Running:
+    """An engine with the schema and a collector before it, both of which may be killed."""
+
+    launch: Launch
+    start_engine: Callable[..., Engine]
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.engine = self.start_engine(self.folder)
+        self.dsn = self.engine.writer_dsn
+        migrate(self.dsn)
+        self.collector = self.launch(at=self.dsn)
+        self.load = Load(lambda body: self.collector.post(body).status_code)
+
+    def restart_collector(self) -> None:
+        """Kill the collector and start another."""
+        self.collector.process.kill()
+        self.collector = self.launch(at=self.dsn)
+
+    def restart_engine(self, after: float = 0) -> None:
+        """Kill the engine and start it again on the same port, `after` seconds later."""
+        port = self.engine.port
+        self.engine.process.kill()
+        time.sleep(after)
+        self.engine = self.start_engine(self.folder, "--port", str(port))
+
+    def settle(self) -> None:
+        """End the load and wait until nothing waits in the log."""
+        self.load.finish()
+        wait_until(lambda: self.collector.metric("agentguard_wal_bytes") == 0, 120)
+
+    def assert_exact(self) -> None:
+        """Each acknowledged span is there, none twice, and the sums are the sums of the spans."""
+        with closing(connect(self.dsn)) as client:
+            stored = [row[0] for row in client.query(_IDENTITIES).result_rows]
+            (spans,) = client.query(_SPAN_SUMS).result_rows
+            rollups = [
+                client.query(f"SELECT sum(span_count), {_SUMS}, sum(cost) FROM {table}").result_rows  # noqa: S608 - our names
+                for table in ("traces", "usage_hourly")
+            ]
+        assert self.load.acknowledged
+        lost = self.load.acknowledged - set(stored)
+        assert not lost, f"{len(lost)} of {len(self.load.acknowledged)}; {len(stored)} stored"
+        assert len(stored) == len(set(stored))
+        assert spans[-1] > 0
+        assert rollups == [[spans], [spans]]
+
+
+@pytest.fixture
+def running(launch: Launch, start_engine: Callable[..., Engine], tmp_path: Path) -> Running:
+    """A collector and an engine of the test's own."""
+    return Running(launch, start_engine, tmp_path / "engine")
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.soak)])
+@pytest.mark.timeout(1200)
+def test_killed_collectors_leave_the_store_exact(running: Running, kills: int) -> None:
+    """kill -9 of the collector at random moments under load."""
+    running.load.start()
+    chance = random.Random(kills)  # noqa: S311 - any moment will do
+    for _ in range(kills):
+        time.sleep(chance.uniform(0.05, 1.5))
+        running.restart_collector()
+    running.settle()
+    running.assert_exact()
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.soak)])
+@pytest.mark.timeout(1200)
+def test_killed_engines_leave_the_store_exact(running: Running, kills: int) -> None:
+    """kill -9 of the engine at random moments under load; the collector notices nothing worse."""
+    running.load.start()
+    chance = random.Random(kills)  # noqa: S311 - any moment will do
+    for _ in range(kills):
+        time.sleep(chance.uniform(0.05, 2.0))
+        running.restart_engine()
+        inserted = running.collector.metric("agentguard_flushed_spans_total")
+        wait_until(
+            lambda was=inserted: running.collector.metric("agentguard_flushed_spans_total") > was,
+            60,
+        )
+    running.settle()
+    assert running.load.statuses == {200}
+    running.assert_exact()
+
+
+@pytest.mark.parametrize("seconds", [3, pytest.param(120, marks=pytest.mark.soak)])
+@pytest.mark.timeout(600)
+def test_an_outage_of_the_store_loses_nothing(running: Running, seconds: float) -> None:
+    """While the store is down the log takes every batch, and gives them back when it is up."""
+    running.load.start()
+    wait_until(lambda: running.collector.metric("agentguard_flushed_spans_total") > 0)
+    running.restart_engine(after=seconds)
+    running.settle()
+    assert running.load.statuses == {200}
+    running.assert_exact()
