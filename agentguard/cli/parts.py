@@ -75,6 +75,7 @@ def collector(options: Options, *, clickhouse: str, control: str) -> Child:
             f"--grpc-port={last.get('grpc_port', options.otlp_grpc_port)}",
             f"--workers={options.workers}",
             "--exit-with-parent",
+            *(["--store-reads-files"] if options.clickhouse is None else []),
         ]
 
     urls = {"AGENTGUARD_CLICKHOUSE_URL": clickhouse, "AGENTGUARD_CONTROL_URL": control}

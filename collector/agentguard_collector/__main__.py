@@ -23,6 +23,7 @@ _HELP = {
     "workers": "processes that share the ports",
     "worker": "name of the log folder; by default the first free one",
     "share_ports": "let other processes listen on the same ports",
+    "store_reads_files": "the store is this machine's embedded engine: it reads segments in place",
     "exit_with_parent": "stop when standard input is closed",
     "max_wal_bytes": "bytes that may wait for the store, on this machine",
 }

@@ -154,8 +154,7 @@ class Committer:
         return writer.size > 0 and aged and not self._backlog()
 
     def _seal(self) -> None:
-        # What has to wait behind others is read back from the disk when its turn comes.
-        segment = self._writer.seal(keep=not self._backlog())
+        segment = self._writer.seal()
         if segment:
             self._sealed = time.monotonic()
             self._call(self._offer, segment)

@@ -8,6 +8,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 import lmdb
 
@@ -91,11 +92,10 @@ class Flusher:
         checked = segment if segment.checked else await self._repair(segment)
         if checked is not None:
             started = time.monotonic()
-            body = checked.content or (await asyncio.to_thread(_read, checked),)
             try:
-                await self._insist(checked.token, *body)
+                await self._insist(checked.token, checked.path)
             except BadSegment as error:
-                await self._divide(checked, b"".join(body), error)
+                await self._divide(checked, await asyncio.to_thread(checked.path.read_bytes), error)
             self._metrics.flush_seconds.observe(time.monotonic() - started)
             self._metrics.flushed_spans.inc(checked.spans)
             await asyncio.to_thread(checked.path.unlink, missing_ok=True)
@@ -114,12 +114,15 @@ class Flusher:
                 self._metrics.quarantined.inc(len(found.damaged))
                 return fit
 
-    async def _insist(self, token: str, *body: bytes) -> None:
+    async def _insist(self, token: str, body: bytes | Path) -> None:
         """Insert until it is in; BadSegment goes to the caller."""
         pause, warned = _FIRST_PAUSE, False
         while True:
             try:
-                await self._sink.insert(token, *body)
+                if isinstance(body, Path):
+                    await self._sink.insert_file(token, body)
+                else:
+                    await self._sink.insert(token, body)
             except NotInserted as error:
                 self._metrics.flush_failures.inc()
                 level = logging.DEBUG if warned else logging.WARNING
@@ -164,11 +167,6 @@ class Flusher:
             error,
             place,
         )
-
-
-def _read(segment: Segment) -> bytes:
-    with segment.path.open("rb") as file:
-        return file.read(segment.size)
 
 
 async def _wait(pause: float) -> float:

@@ -24,6 +24,7 @@ class Settings:
     workers: int = 1
     share_ports: bool = False
     exit_with_parent: bool = False
+    store_reads_files: bool = False
 
     # 64 MiB is what the OTLP specification recommends for both transports.
     max_body_bytes: int = 64 * MIB

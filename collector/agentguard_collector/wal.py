@@ -26,16 +26,13 @@ class Segment:
     """A segment that is no longer written to.
 
     `size` is in bytes. `checked` is False for one found on disk after a crash: it has to be
-    repaired before it may be sent. `oldest` is time.monotonic() of its first record. `content` is
-    what is in the file, while it is worth the memory, or nothing.
-    """
+    repaired before it may be sent. `oldest` is time.monotonic() of its first record."""
 
     path: Path
     size: int
     spans: int
     oldest: float
     checked: bool = True
-    content: tuple[bytes, ...] = ()
 
     @property
     def token(self) -> str:
@@ -108,7 +105,6 @@ class Writer:
         self._count = 0
         self._handle = -1
         self._path = Path()
-        self._content: list[bytes] = []
         self.size = 0
         self.spans = 0
         self.oldest = 0.0
@@ -129,17 +125,14 @@ class Writer:
             os.ftruncate(self._handle, before)
             raise
         self.spans += spans
-        self._content += buffers
 
     def rewind(self, size: int, spans: int) -> None:
         """Take the last append back."""
         self.size, self.spans = size, spans
-        self._content.clear()
         os.ftruncate(self._handle, size)
 
-    def seal(self, *, keep: bool = False) -> Segment | None:
-        """End the current segment; None when nothing is in it. `keep` its bytes in memory, too."""
-        content, self._content = self._content, []
+    def seal(self) -> Segment | None:
+        """End the current segment; None when nothing is in it."""
         if self._handle < 0:
             return None
         os.close(self._handle)
@@ -147,15 +140,7 @@ class Writer:
         if not self.size:
             self._path.unlink()
             return None
-        # After a rewind only the file knows what the segment holds.
-        whole = keep and sum(map(len, content)) == self.size
-        segment = Segment(
-            self._path,
-            self.size,
-            self.spans,
-            self.oldest,
-            content=tuple(content) if whole else (),
-        )
+        segment = Segment(self._path, self.size, self.spans, self.oldest)
         self.size = self.spans = 0
         return segment
 

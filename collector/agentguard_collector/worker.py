@@ -125,7 +125,11 @@ async def _pipeline(settings: Settings) -> AsyncIterator[_Pipeline]:
             )
         )
         metrics, usage = Metrics(), Usage()
-        sink = Sink(settings.clickhouse, timeout=settings.insert_timeout)
+        sink = Sink(
+            settings.clickhouse,
+            timeout=settings.insert_timeout,
+            reads_files=settings.store_reads_files,
+        )
         flusher = Flusher(sink, seen, usage, metrics)
         orphans = Orphans(settings.wal_dir, flusher, usage)
         stack.callback(orphans.release)
