@@ -8,7 +8,7 @@ BIN := .venv/bin
 .venv/ready: pyproject.toml uv.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
-	$(BIN)/uv sync --frozen --quiet --extra server --extra mcp
+	$(BIN)/uv sync --frozen --quiet --compile-bytecode --extra server --extra mcp
 	touch $@
 
 demo: .venv/ready

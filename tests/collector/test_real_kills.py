@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +14,7 @@ from agentguard_storage.clickhouse import connect, migrate
 from tests.collector.conftest import Collector, wait_until
 from tests.collector.load import Load
 from tests.conftest import Engine
+from tests.conftest import launch as launch_engine
 
 Launch = Callable[..., Collector]
 
@@ -27,16 +27,30 @@ _SPAN_SUMS = f"SELECT count(), {_SUMS}, sum(ifNull(cost, 0)) FROM spans"  # noqa
 
 
 @dataclass
+class MortalEngine:
+    """An engine that may be killed."""
+
+    engine: Engine
+
+    def restart(self, after: float) -> None:
+        """Kill it and start it again on the same port, `after` seconds later."""
+        port = self.engine.port
+        self.engine.process.kill()
+        time.sleep(after)
+        self.engine = launch_engine(self.engine.data_dir, "--port", str(port))
+
+
+@dataclass
 class Running:
-    """An engine with the schema and a collector before it, both of which may be killed."""
+    """The schema in a database of the test's own and a collector before it; both may be killed."""
 
     launch: Launch
-    start_engine: Callable[..., Engine]
-    folder: Path
+    mortal: MortalEngine
+    database: str
 
     def __post_init__(self) -> None:
-        self.engine = self.start_engine(self.folder)
-        self.dsn = self.engine.writer_dsn
+        base, _, _ = self.mortal.engine.writer_dsn.rpartition("/")
+        self.dsn = f"{base}/{self.database}"
         migrate(self.dsn)
         self.collector = self.launch(at=self.dsn)
         self.load = Load(lambda body: self.collector.post(body).status_code)
@@ -47,11 +61,8 @@ class Running:
         self.collector = self.launch(at=self.dsn)
 
     def restart_engine(self, after: float = 0) -> None:
-        """Kill the engine and start it again on the same port, `after` seconds later."""
-        port = self.engine.port
-        self.engine.process.kill()
-        time.sleep(after)
-        self.engine = self.start_engine(self.folder, "--port", str(port))
+        """Kill the engine and start it again, `after` seconds later."""
+        self.mortal.restart(after)
 
     def settle(self) -> None:
         """End the load and wait until nothing waits in the log."""
@@ -75,10 +86,18 @@ class Running:
         assert rollups == [[spans], [spans]]
 
 
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MortalEngine]:
+    """One engine for all kills."""
+    started = MortalEngine(launch_engine(tmp_path_factory.mktemp("mortal")))
+    yield started
+    started.engine.process.kill()
+
+
 @pytest.fixture
-def running(launch: Launch, start_engine: Callable[..., Engine], tmp_path: Path) -> Running:
-    """A collector and an engine of the test's own."""
-    return Running(launch, start_engine, tmp_path / "engine")
+def running(launch: Launch, mortal: MortalEngine, request: pytest.FixtureRequest) -> Running:
+    """A collector and a database of the test's own."""
+    return Running(launch, mortal, f"kills_{abs(hash(request.node.name))}")
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.soak)])
