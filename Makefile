@@ -15,7 +15,7 @@ demo: .venv/ready
 	$(BIN)/agentguard demo
 
 test: .venv/ready
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff check
