@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from agentguard_storage.embedded.credentials import Credentials
 from tests.pipeline import Pipeline
 from tests.processes import ReadyProcess, start
 from tests.stack import RunningStack, stack, start_stack
+
+# A test runner with several workers says 80, and tables would lose columns.
+os.environ["COLUMNS"] = "200"
 
 __all__ = ["stack", "start_stack"]
 
