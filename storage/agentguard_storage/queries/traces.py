@@ -79,7 +79,7 @@ SELECT
     trace_id,
     if(max(t.root_name) != '', max(t.root_name), min(t.first_span).2) AS root_name,
     min(t.first_span).3 AS service,
-    arrayElement(groupUniqArrayArray(t.environments), 1) AS environment,
+    max(t.environment) AS environment,
     toUnixTimestamp64Nano(min(t.start_time)) AS start_ns,
     greatest(toUnixTimestamp64Nano(max(t.end_time)) - start_ns, 0) AS duration_ns,
     {", ".join(f"sum(t.{name}) AS {name}" for name in _SUMS)},
