@@ -16,34 +16,10 @@ _KIND: Final = (
     "Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5,"
     " 'kvlist' = 6, 'bytes' = 7)"
 )
-_ANY_VALUE: Final = (
-    f"Tuple(kind {_KIND}, string_value String, bool_value Bool, int_value Int64,"
-    " double_value Float64, array_value String, kvlist_value String, bytes_value String)"
-)
-_SOURCE_ID: Final = (
-    "sipHash64(resource.attributes.key, resource.attributes.value.kind::Array(Int8),"
-    " resource.attributes.value.string_value, resource.attributes.value.int_value,"
-    " resource.attributes.value.double_value, resource.attributes.value.bool_value,"
-    " resource.attributes.value.array_value, resource.attributes.value.kvlist_value,"
-    " resource.attributes.value.bytes_value, resource.dropped_attributes_count,"
-    " resource.entity_refs, resource_schema_url, scope_spans.scope.name,"
-    " scope_spans.scope.version, scope_spans.scope.attributes,"
-    " scope_spans.scope.dropped_attributes_count, scope_spans.schema_url)"
-)
 _MATCH: Final = (
     "(multiIf(kind = 'exact', {name} = pattern, kind = 'prefix', startsWith({name}, pattern),"
     " kind = 'suffix', endsWith({name}, pattern), kind = 'contains', position({name}, pattern) > 0,"
     " match({name}, regex)) AND (unless = '' OR NOT match({name}, unless)))"
-)
-_TEXT_ATTRIBUTES: Final = (
-    "mapFromArrays(arrayConcat(arrayFilter((k, t) -> t = 'string', {attributes}.key,"
-    " {attributes}.value.kind), arrayFilter((k, t) -> t != 'string', {attributes}.key,"
-    " {attributes}.value.kind)), arrayConcat(arrayFilter((s, t) -> t = 'string',"
-    " {attributes}.value.string_value, {attributes}.value.kind), arrayMap(v -> multiIf("
-    "v.kind = 'int', toString(v.int_value), v.kind = 'double', toString(v.double_value),"
-    " v.kind = 'bool', if(v.bool_value, 'true', 'false'), v.kind = 'array', v.array_value,"
-    " v.kind = 'kvlist', v.kvlist_value, v.bytes_value),"
-    " arrayFilter(v -> v.kind != 'string', {attributes}.value))))"
 )
 
 
@@ -62,8 +38,6 @@ def _array(values: list[str]) -> str:
 
 _FILLED: Final = {
     "any_value_kind": _KIND,
-    "key_value": f"Tuple(key String, value {_ANY_VALUE})",
-    "source_id": _SOURCE_ID,
     "known_keys": _array([f"'{key}'" for keys in FIELDS.values() for key in keys]),
     "known_codes": _array([f"toUInt8({CODES[f]})" for f, keys in FIELDS.items() for _ in keys]),
     "last_token_code": str(LAST_TOKEN_CODE),
@@ -77,12 +51,8 @@ def _fill(match: re.Match[str], *, cluster: str | None) -> str:
     match name:
         case "code":
             return str(CODES[argument])
-        case "resource":
-            return f"arrayFirst(a -> a.key = '{argument}', resource.attributes).value.string_value"
         case "match":
             return _MATCH.format(name=argument)
-        case "text_attributes":
-            return _TEXT_ATTRIBUTES.format(attributes=argument)
         case "local":
             return f"{argument}_local" if cluster else argument
         case "engine":

@@ -102,6 +102,3 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
 
 CODES: Final[dict[str, int]] = {field: code for code, field in enumerate(FIELDS, start=1)}
 LAST_TOKEN_CODE: Final = CODES["total_tokens"]
-
-SERVICE_NAME: Final = "service.name"
-ENVIRONMENT_NAMES: Final = ("deployment.environment.name", "deployment.environment")
