@@ -1,0 +1,158 @@
+"""One operation of an agent, as guards see it, whoever made its span."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal
+
+from agentguard import semconv
+from agentguard.prices.model import Usage
+
+if TYPE_CHECKING:
+    from agentguard.guards.state import RunState
+
+__all__ = ["MODEL_KINDS", "Call", "Kind", "Outcome", "Scope"]
+
+Kind = Literal["llm", "embedding", "tool", "agent", "retrieval", "workflow"]
+"""The kinds of span that guards are asked about, as the store calls them."""
+
+MODEL_KINDS = frozenset({"llm", "embedding"})
+
+Outcome = Literal["open", "ok", "error", "cancelled", "abandoned", "refused"]
+"""`abandoned` is a stream that nobody read to its end; `refused` never began."""
+
+Scope = Literal["run", "goal", "session", "user", "agent", "tool", "model"]
+
+_SCOPE_ATTRIBUTES = {
+    "goal": semconv.RUN_GOAL,
+    "session": semconv.SESSION_ID,
+    "user": semconv.USER_ID,
+    "agent": semconv.AGENT_NAME,
+}
+
+
+class Call:
+    """An operation that begins, goes on and ends: a model call, a tool call, an agent.
+
+    Its boundary fills in what it knows; what it does not know is None. `content` and `arguments`
+    are known in the process even where spans do not capture content.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_content",
+        "admitted",
+        "arguments",
+        "attempts",
+        "attributes",
+        "chunks",
+        "cost",
+        "ended",
+        "error",
+        "held",
+        "kind",
+        "max_tokens",
+        "model",
+        "name",
+        "outcome",
+        "output",
+        "parent",
+        "passed",
+        "provider",
+        "run",
+        "started",
+        "streamed_chars",
+        "usage",
+    )
+
+    def __init__(
+        self,
+        kind: Kind,
+        name: str,
+        run: RunState,
+        *,
+        parent: Call | None = None,
+        attributes: Mapping[str, object] | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        max_tokens: int | None = None,
+        arguments: object = None,
+        content: Callable[[], object] | object = None,
+    ) -> None:
+        self.kind = kind
+        self.name = name
+        """The tool's or the agent's name; the model's for a model call."""
+        self.run = run
+        """The innermost run that the call is part of."""
+        self.parent = parent
+        """The operation that this one is part of, in this process."""
+        self.attributes: Mapping[str, object] = attributes or {}
+        """What the call inherits and its span said at its start: session, user, agent, goal."""
+        self.provider = provider
+        self.model = model
+        self.max_tokens = max_tokens
+        """The output tokens that the request allows."""
+        self.arguments = arguments
+        """A tool's arguments: a mapping, or text."""
+        self._content = content
+        self.started = time.monotonic()
+        self.ended: float | None = None
+        self.outcome: Outcome = "open"
+        self.error: str | None = None
+        """What went wrong: `{type}: {message}`."""
+        self.usage: Usage | None = None
+        """Tokens used, disjoint, once known."""
+        self.cost: Decimal | None = None
+        """US dollars, where something other than the price table says so."""
+        self.output: object = None
+        """What came back, where known: text, or a mapping with `text` and `tool_calls`."""
+        self.chunks = 0
+        self.streamed_chars = 0
+        """Characters of a streamed answer that have arrived so far."""
+        self.attempts = 0
+        """Requests sent for this call: retries of one call are one call."""
+        self.admitted = False
+        self.passed: list[object] = []
+        """The guards that let it begin, and have yet to be told how it ended."""
+        self.held: dict[object, object] = {}
+        """What each guard remembers of this call between its hooks, by guard."""
+
+    @property
+    def is_model_call(self) -> bool:
+        """Whether it is paid for by the token."""
+        return self.kind in MODEL_KINDS
+
+    @property
+    def content(self) -> object:
+        """What a model is sent: messages, or text; None where it is not known."""
+        if callable(self._content):
+            self._content = self._content()
+        return self._content
+
+    @content.setter
+    def content(self, value: Callable[[], object] | object) -> None:
+        self._content = value
+
+    def scope(self, scope: Scope) -> str | None:
+        """The name of the run, goal, session, user, agent, tool or model that the call is for."""
+        if scope == "run":
+            return self.run.id
+        if scope == "model":
+            return self.model
+        if scope == "tool":
+            return self.name if self.kind == "tool" else self._enclosing("tool")
+        found = self.attributes.get(_SCOPE_ATTRIBUTES[scope])
+        return None if found is None else str(found)
+
+    def enclosing(self, kind: Kind) -> Call | None:
+        """The nearest operation of that kind that this one is part of."""
+        call = self.parent
+        while call is not None and call.kind != kind:
+            call = call.parent
+        return call
+
+    def _enclosing(self, kind: Kind) -> str | None:
+        found = self.enclosing(kind)
+        return found.name if found else None

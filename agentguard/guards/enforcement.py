@@ -1,0 +1,143 @@
+"""Asking a run's guards about a call, and acting on what they say.
+
+    admit(call)     before it begins; raises what refuses it
+    proceed(call)   at each piece of a streamed answer; raises what cuts it
+    settle(call)    when it ended, once, however it ended; raises nothing
+
+Whoever knows of an operation calls these: the span processor for other people's spans, our own
+span helpers, and the wrappers at the model clients.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from agentguard.errors import Refused
+from agentguard.guards.call import Call, Outcome
+from agentguard.guards.guard import Guard
+from agentguard.guards.record import record
+from agentguard.guards.state import RunState
+from agentguard.guards.verdict import Action, Stop, Verdict
+
+__all__ = ["admit", "proceed", "refusal", "settle"]
+
+log = logging.getLogger("agentguard")
+
+
+def admit(call: Call) -> None:
+    """Let the call begin. Raises `Refused` where a guard objects or the run was stopped.
+
+    A call that is admitted must be settled.
+    """
+    stop = call.run.latched()
+    if stop is not None and (call.is_model_call or call.kind == "agent"):
+        call.outcome = "refused"
+        raise stop.exception()
+    for run, guard in call.run.watch:
+        try:
+            verdict = guard.on_start(call)
+        except Exception as problem:  # noqa: BLE001 - the boundary of a guard's own errors
+            verdict = _failed(guard, problem)
+        else:
+            call.passed.append(guard)
+        if verdict is not None:
+            refused = _act(run, guard, call, verdict)
+            if refused is not None:
+                # A guard that objected holds nothing; those before it let go of what they hold.
+                if call.passed and call.passed[-1] is guard:
+                    call.passed.pop()
+                settle(call, "refused")
+                raise refused.exception()
+    call.admitted = True
+
+
+def proceed(call: Call) -> None:
+    """Let a streamed answer go on. Raises `Refused` where it has to end here."""
+    stop = call.run.latched()
+    if stop is not None and stop.cuts_streams:
+        raise stop.exception()
+    for run, guard in call.run.watch:
+        try:
+            verdict = guard.on_progress(call)
+        except Exception as problem:  # noqa: BLE001 - the boundary of a guard's own errors
+            verdict = _failed(guard, problem)
+        if verdict is not None:
+            refused = _act(run, guard, call, verdict)
+            if refused is not None:
+                raise refused.exception()
+
+
+def settle(call: Call, outcome: Outcome = "ok", error: str | None = None) -> None:
+    """Tell the guards how the call ended. Only the first call of this counts."""
+    if call.outcome != "open":
+        return
+    call.outcome = outcome
+    call.error = error
+    call.ended = time.monotonic()
+    passed = set(map(id, call.passed))
+    call.passed.clear()
+    for run, guard in call.run.watch:
+        if id(guard) not in passed:
+            continue
+        try:
+            verdict = guard.on_end(call)
+        except Exception as problem:  # noqa: BLE001 - the boundary of a guard's own errors
+            verdict = _failed(guard, problem)
+        if verdict is not None and outcome != "refused":
+            _act(run, guard, call, verdict)
+    call.held.clear()
+
+
+def refusal(call: Call) -> Refused | None:
+    """What a further request of the call is refused with, now; None where it may be sent."""
+    stop = call.run.latched()
+    return None if stop is None else stop.exception()
+
+
+def _act(run: RunState, guard: Guard, call: Call, verdict: Verdict) -> Stop | None:
+    """Record the verdict, and latch the run where it says so; what refuses the call, if any."""
+    if guard.mode != "enforce":
+        # Recorded once a run: an agent that goes on for hours shall not drown in its warnings.
+        if guard not in run.noted:
+            run.noted.add(guard)
+            action = Action.WARN if guard.mode == "warn" else Action.OBSERVE
+            record(_stop(run, guard, verdict, action), call)
+            if guard.mode == "warn":
+                log.warning("%s guard: %s (run %s)", guard.name, verdict.reason, run.name)
+        return None
+    if verdict.action in (Action.WARN, Action.OBSERVE, Action.ERROR):
+        record(_stop(run, guard, verdict, verdict.action), call)
+        return None
+    ends = verdict.action is Action.STOP or call.is_model_call
+    stop = _stop(run, guard, verdict, Action.STOP if ends else Action.DENY)
+    first = run.latch(stop) if ends else True
+    if first:
+        record(stop, call)
+    return stop
+
+
+def _failed(guard: Guard, problem: Exception) -> Verdict | None:
+    reason = f"the guard failed: {type(problem).__name__}: {problem}"
+    log.warning("%s %s; the call is %s", guard.name, reason, _FATE[guard.on_error], exc_info=True)
+    action = Action.STOP if guard.on_error == "closed" else Action.ERROR
+    return Verdict(action, reason)
+
+
+_FATE = {"open": "let through", "closed": "refused"}
+
+
+def _stop(run: RunState, guard: Guard, verdict: Verdict, action: Action) -> Stop:
+    return Stop(
+        guard=guard.name,
+        action=action,
+        reason=verdict.reason,
+        run_id=run.id,
+        run_name=run.name,
+        error=verdict.error,
+        limit=verdict.limit,
+        used=verdict.used,
+        unit=verdict.unit,
+        at=time.time(),
+        cuts_streams=verdict.cuts_streams,
+    )
