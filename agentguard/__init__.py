@@ -21,7 +21,30 @@ if TYPE_CHECKING:
     from agentguard.decorators import task as task
     from agentguard.decorators import tool as tool
     from agentguard.errors import AgentGuardError as AgentGuardError
+    from agentguard.errors import BudgetExceeded as BudgetExceeded
     from agentguard.errors import ConfigurationError as ConfigurationError
+    from agentguard.errors import DepthExceeded as DepthExceeded
+    from agentguard.errors import LoopDetected as LoopDetected
+    from agentguard.errors import OutputTooLarge as OutputTooLarge
+    from agentguard.errors import RateLimitExceeded as RateLimitExceeded
+    from agentguard.errors import Refused as Refused
+    from agentguard.errors import RetryLimitExceeded as RetryLimitExceeded
+    from agentguard.errors import RunStopped as RunStopped
+    from agentguard.errors import TimeoutExceeded as TimeoutExceeded
+    from agentguard.errors import ToolDenied as ToolDenied
+    from agentguard.guards.budget import BudgetGuard as BudgetGuard
+    from agentguard.guards.call import Call as Call
+    from agentguard.guards.depth import DepthGuard as DepthGuard
+    from agentguard.guards.fuzzy_loop import FuzzyLoopGuard as FuzzyLoopGuard
+    from agentguard.guards.guard import Guard as Guard
+    from agentguard.guards.loop import LoopGuard as LoopGuard
+    from agentguard.guards.output import OutputGuard as OutputGuard
+    from agentguard.guards.rate_limit import RateLimitGuard as RateLimitGuard
+    from agentguard.guards.retry import RetryGuard as RetryGuard
+    from agentguard.guards.timeout import TimeoutGuard as TimeoutGuard
+    from agentguard.guards.tool_policy import ToolPolicy as ToolPolicy
+    from agentguard.guards.verdict import Stop as Stop
+    from agentguard.guards.verdict import Verdict as Verdict
     from agentguard.lifecycle import Handle as Handle
     from agentguard.lifecycle import init as init
     from agentguard.propagation import ContextThreadPoolExecutor as ContextThreadPoolExecutor
@@ -47,15 +70,38 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "AgentGuardError": "errors",
     "AgentSpan": "spans",
+    "BudgetExceeded": "errors",
+    "BudgetGuard": "guards.budget",
+    "Call": "guards.call",
     "ChatSpan": "spans",
     "ConfigurationError": "errors",
     "ContextThreadPoolExecutor": "propagation",
+    "DepthExceeded": "errors",
+    "DepthGuard": "guards.depth",
     "EmbeddingsSpan": "spans",
+    "FuzzyLoopGuard": "guards.fuzzy_loop",
+    "Guard": "guards.guard",
     "Handle": "lifecycle",
+    "LoopDetected": "errors",
+    "LoopGuard": "guards.loop",
+    "OutputGuard": "guards.output",
+    "OutputTooLarge": "errors",
+    "RateLimitExceeded": "errors",
+    "RateLimitGuard": "guards.rate_limit",
+    "Refused": "errors",
     "RetrievalSpan": "spans",
+    "RetryGuard": "guards.retry",
+    "RetryLimitExceeded": "errors",
     "Run": "runs",
+    "RunStopped": "errors",
+    "Stop": "guards.verdict",
     "TaskSpan": "spans",
+    "TimeoutExceeded": "errors",
+    "TimeoutGuard": "guards.timeout",
+    "ToolDenied": "errors",
+    "ToolPolicy": "guards.tool_policy",
     "ToolSpan": "spans",
+    "Verdict": "guards.verdict",
     "agent": "decorators",
     "agent_span": "spans",
     "chat_span": "spans",

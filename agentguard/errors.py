@@ -62,6 +62,9 @@ class Refused(AgentGuardError):  # noqa: N818 - it says what happened to the ope
     def __str__(self) -> str:
         return str(self.args[0])
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
 
 class ToolDenied(Refused):
     """A tool may not be called, or not like this. The agent may go on without it."""

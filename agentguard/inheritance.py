@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 from opentelemetry import baggage
 from opentelemetry.context import Context, create_key, get_value, set_value
-from opentelemetry.sdk.trace import Span, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, Span
 from opentelemetry.util.types import AttributeValue
 
 from agentguard.semconv import AGENT_ID, AGENT_NAME, CONVERSATION_ID, RUN_ID, RUN_NAME, SESSION_ID
 
-__all__ = ["ScopeProcessor", "inherited", "with_baggage", "with_inherited"]
+__all__ = ["attributes_of", "hand_down", "inherited", "with_baggage", "with_inherited"]
 
 Attributes = Mapping[str, AttributeValue]
 
@@ -51,21 +51,19 @@ def _from_baggage(context: Context | None) -> Attributes:
     return {key: str(carried[key]) for key in BAGGAGE_KEYS if key in carried} if carried else {}
 
 
-class ScopeProcessor(SpanProcessor):
-    """Gives each new span the attributes it inherits; what the span says itself wins."""
+def hand_down(span: Span, attributes: Attributes) -> None:
+    """Give a new span the attributes that it inherits; what the span says itself wins."""
+    own = attributes_of(span)
+    missing = {key: value for key, value in attributes.items() if key not in own}
+    if AGENT_NAME in own:
+        # An agent inside an agent: the outer one's id is not its id.
+        missing.pop(AGENT_ID, None)
+    if missing:
+        span.set_attributes(missing)
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Add the attributes that the span does not have yet."""
-        # AgentGuard's own spans are made with what they inherit: cheaper than adding it.
-        if span.instrumentation_scope is not None and span.instrumentation_scope.name == TRACER:
-            return
-        attributes = inherited(parent_context)
-        if not attributes:
-            return
-        own = set(span.attributes or ())
-        missing = {key: value for key, value in attributes.items() if key not in own}
-        if AGENT_NAME in own:
-            # An agent inside an agent: the outer one's id is not its id.
-            missing.pop(AGENT_ID, None)
-        if missing:
-            span.set_attributes(missing)
+
+def attributes_of(span: ReadableSpan) -> Attributes:
+    """The span's attributes, to be read and not to be kept."""
+    # OpenTelemetry's own mapping takes a lock and two calls in Python for each look-up.
+    plain = getattr(getattr(span, "_attributes", None), "_dict", None)
+    return plain if isinstance(plain, dict) else dict(span.attributes or {})

@@ -5,9 +5,9 @@ import logging
 import multiprocessing.util
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Unpack
-from weakref import WeakSet
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
@@ -15,7 +15,8 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from agentguard.config import Options, Settings, load_settings
 from agentguard.export import ExportProcessor, Stats
-from agentguard.inheritance import ScopeProcessor
+from agentguard.guards.guard import Guard
+from agentguard.guards.installation import watch_process, watch_provider
 from agentguard.runtime import runtime
 from agentguard.semconv import DEPLOYMENT_ENVIRONMENT_NAME, SERVICE_NAME
 
@@ -58,11 +59,18 @@ class Handle:
 
 _lock = threading.Lock()
 _handle: Handle | None = None
-_joined: WeakSet[TracerProvider] = WeakSet()
 
 
-def init(*, tracer_provider: TracerProvider | None = None, **settings: Unpack[Options]) -> Handle:
-    """Send this process's spans to a collector.
+def init(
+    *,
+    tracer_provider: TracerProvider | None = None,
+    guards: Sequence[Guard] = (),
+    **settings: Unpack[Options],
+) -> Handle:
+    """Send this process's spans to a collector, and guard its model calls.
+
+    `guards` watch over every run, beside those that runs bring themselves; where nobody opens
+    runs, each trace is one, and so are together all model calls made outside of traces.
 
     Joins the process's OpenTelemetry `TracerProvider` (or the one given), adding to it and
     never replacing it; creates one when there is none. The settings, where else they may come
@@ -78,6 +86,9 @@ def init(*, tracer_provider: TracerProvider | None = None, **settings: Unpack[Op
         if _handle is not None:
             _warn_changed(_handle.settings, wanted)
             return _handle
+        runtime.guards = tuple(guards)
+        runtime.service = wanted.service_name or ""
+        watch_process()
         _handle = _start(wanted, tracer_provider)
         return _handle
 
@@ -89,9 +100,7 @@ def _start(settings: Settings, provider: TracerProvider | None) -> Handle:
     found = provider or _process_provider(settings)
     if found is None:
         return Handle(settings, None)
-    if found not in _joined:
-        found.add_span_processor(ScopeProcessor())
-        _joined.add(found)
+    watch_provider(found)
     processor = ExportProcessor(settings)
     found.add_span_processor(processor)
     runtime.capture_content = settings.capture_content

@@ -1,27 +1,49 @@
 """What the span helpers need to know at each call, kept in one place that is cheap to read."""
 
+from __future__ import annotations
+
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from opentelemetry.trace import Tracer, TracerProvider, get_tracer
 
 from agentguard.inheritance import TRACER
 
+if TYPE_CHECKING:
+    from agentguard.guards.guard import Guard
+    from agentguard.guards.state import RunState
+
 __all__ = ["Runtime", "runtime"]
 
 
 class Runtime:
-    """The tracer that makes AgentGuard's spans, and whether they carry content.
+    """The tracer that makes AgentGuard's spans, whether they carry content, who guards them.
 
-    Before `agentguard.init` the tracer belongs to whatever provider the process has, and no
-    content is captured.
+    Before `agentguard.init` the tracer belongs to whatever provider the process has, no content
+    is captured, and only runs that bring guards of their own are guarded.
     """
 
-    __slots__ = ("capture_content", "max_content_length", "tracer")
+    __slots__ = (
+        "bare_run",
+        "capture_content",
+        "guards",
+        "max_content_length",
+        "process_run",
+        "service",
+        "tracer",
+    )
 
     def __init__(self) -> None:
         self.tracer: Tracer = get_tracer(TRACER, version("agentguard"))
         self.capture_content = False
         self.max_content_length = 65_536
+        self.service = ""
+        self.guards: tuple[Guard, ...] = ()
+        """What each outermost run is guarded by, beside its own guards."""
+        self.process_run: RunState | None = None
+        """The run that every other is part of, in a program that is guarded as a whole."""
+        self.bare_run: RunState | None = None
+        """The run of model calls that are made outside of any run or span."""
 
     def use(self, provider: TracerProvider) -> None:
         """Make spans with this provider from now on."""

@@ -78,6 +78,11 @@ TASK_NAME: Final = "agentguard.task.name"
 RUN_GOAL: Final = "agentguard.run.goal"
 RUN_OUTCOME: Final = "agentguard.run.outcome"
 
+# The values of `agentguard.run.outcome`.
+COMPLETED: Final = "completed"
+FAILED: Final = "failed"
+STOPPED: Final = "stopped"
+
 # A guard's verdict: on a span of its own (operation `guard`), and on the root span of the run.
 GUARD: Final = "guard"
 GUARD_NAME: Final = "agentguard.guard.name"

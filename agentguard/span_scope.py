@@ -1,6 +1,7 @@
 """What every span helper shares: a span that is current inside a `with` block."""
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Callable, Mapping
 from contextvars import Token
 from types import TracebackType
@@ -12,6 +13,11 @@ from opentelemetry.util.types import AttributeValue
 
 from agentguard import semconv
 from agentguard.content import to_text
+from agentguard.guards.call import Call, Kind, Outcome
+from agentguard.guards.enforcement import admit, settle
+from agentguard.guards.implied import implied_run
+from agentguard.guards.place import Place, at, current_place, mark
+from agentguard.guards.state import RunState
 from agentguard.inheritance import inherited
 from agentguard.runtime import runtime
 
@@ -23,32 +29,93 @@ Attributes = Mapping[str, AttributeValue]
 
 
 class SpanScope:
-    """A span that is current inside a `with` block. `span` is OpenTelemetry's own."""
+    """A span that is current inside a `with` block. `span` is OpenTelemetry's own.
 
-    __slots__ = ("_token", "attributes", "span", "span_name")
+    Where guards watch, they are asked before the span starts, and `with` raises what they refuse.
+    """
+
+    __slots__ = ("_call", "_given", "_root", "_token", "attributes", "span", "span_name")
     kind: ClassVar[SpanKind] = SpanKind.INTERNAL
+    operation: ClassVar[Kind | None] = None
+    """What guards are asked about; None for what they do not look at."""
 
     span: Span
+    _call: Call | None
     _token: Token[Context]
 
     def __init__(self, span_name: str, attributes: Attributes) -> None:
         self.span_name = span_name
         self.attributes = attributes
+        self._call = None
+        self._root: RunState | None = None
+        self._given: Callable[[], object] | None = None
 
     def open(self) -> Context:
-        """Start the span; the context returned is the one in which it is current."""
+        """Start the span; the context returned is the one in which it is current.
+
+        Raises `Refused` where a guard objects.
+        """
         context = self._outer()
         attributes = {**inherited(context), **self.attributes}
-        self.span = runtime.tracer.start_span(
-            self.span_name, context, kind=self.kind, attributes=attributes
-        )
-        return set_span_in_context(self.span, context)
+        place = current_place(context) or self._implied(context)
+        if place is not None and self.operation is not None:
+            call = self._call = self._describe(self.operation, place, attributes)
+            admit(call)
+            place = Place(place.run, call)
+        try:
+            self.span = runtime.tracer.start_span(
+                self.span_name, context, kind=self.kind, attributes=attributes
+            )
+        except BaseException as problem:
+            self._settle("error", problem)
+            raise
+        return self._enter(place, set_span_in_context(self.span, context))
 
     def close(self, error: BaseException | None = None) -> None:
         """End the span, recording the error that ended its work if there was one."""
         if error is not None:
             record_error(self.span, error)
+        self._settle(_outcome(error), error)
         self.span.end()
+        if self._root is not None:
+            self._root.end()
+
+    def given(self, arguments: Callable[[], object]) -> None:
+        """Tell what the work is given, for guards that look at it; called only if they do."""
+        self._given = arguments
+
+    def returned(self, value: object) -> None:
+        """Tell what the work gave back: to guards, and to the span when content is captured."""
+        if self._call is not None:
+            self._call.output = value
+        if runtime.capture_content:
+            self.record_output(value)
+
+    def _implied(self, context: Context) -> Place | None:
+        if runtime.process_run is None and not runtime.guards:
+            return None
+        self._root = implied_run(self.span_name, 0, context)
+        return Place(self._root)
+
+    def _enter(self, place: Place | None, context: Context) -> Context:
+        """The context inside the span, whose children find the place."""
+        if place is None:
+            return context
+        if self._root is not None:
+            self._root.span = self.span
+            self._root.id = self._root.trace_id
+        return context if mark(self.span, place) else at(place, context)
+
+    def _describe(
+        self, operation: Kind, place: Place, attributes: Mapping[str, AttributeValue]
+    ) -> Call:
+        name = self.span_name.partition(" ")[2]
+        return Call(operation, name, place.run, parent=place.call, attributes=attributes)
+
+    def _settle(self, outcome: Outcome, error: BaseException | None) -> None:
+        call = self._call
+        if call is not None:
+            settle(call, outcome, None if error is None else f"{type(error).__name__}: {error}")
 
     def __enter__(self) -> Self:
         self._token = attach(self.open())
@@ -81,6 +148,12 @@ class SpanScope:
 
     def _set(self, attributes: Mapping[str, AttributeValue | None]) -> None:
         self.span.set_attributes(present(attributes))
+
+
+def _outcome(error: BaseException | None) -> Outcome:
+    if error is None or isinstance(error, GeneratorExit):
+        return "ok"
+    return "cancelled" if isinstance(error, CancelledError) else "error"
 
 
 def record_error(span: Span, error: BaseException) -> None:

@@ -10,15 +10,19 @@ exception is recorded on the span and goes on unchanged. Names and attributes ar
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
+from opentelemetry.util.types import AttributeValue
 
 from agentguard import semconv
 from agentguard.content import to_message, to_messages
+from agentguard.guards.call import Call, Kind
+from agentguard.guards.place import Place
 from agentguard.inheritance import inherited, with_inherited
+from agentguard.prices.model import Usage
 from agentguard.span_scope import Attributes, SpanScope, present
 
 __all__ = [
@@ -41,6 +45,14 @@ class ToolSpan(SpanScope):
     """The execution of a tool: `execute_tool {name}`."""
 
     __slots__ = ()
+    operation = "tool"
+
+    def _describe(
+        self, operation: Kind, place: Place, attributes: Mapping[str, AttributeValue]
+    ) -> Call:
+        call = super()._describe(operation, place, attributes)
+        call.arguments = self._given
+        return call
 
     def record_input(self, value: object) -> None:
         """Record the arguments of the call."""
@@ -55,6 +67,7 @@ class AgentSpan(SpanScope):
     """The invocation of an agent: `invoke_agent {name}`. Spans inside carry the agent's name."""
 
     __slots__ = ()
+    operation = "agent"
 
     def _outer(self) -> Context:
         identity = {
@@ -85,9 +98,17 @@ class EmbeddingsSpan(SpanScope):
 
     __slots__ = ()
     kind = SpanKind.CLIENT
+    operation = "embedding"
+
+    def _describe(
+        self, operation: Kind, place: Place, attributes: Mapping[str, AttributeValue]
+    ) -> Call:
+        return _with_model(super()._describe(operation, place, attributes), attributes)
 
     def record_usage(self, *, input_tokens: int | None = None) -> None:
         """Record the tokens the provider counted."""
+        if self._call is not None:
+            self._call.usage = Usage(input=input_tokens or 0)
         self._set({semconv.USAGE_INPUT_TOKENS: input_tokens})
 
 
@@ -96,6 +117,7 @@ class RetrievalSpan(SpanScope):
 
     __slots__ = ()
     kind = SpanKind.CLIENT
+    operation = "retrieval"
 
     def record_input(self, value: object) -> None:
         """Record the query."""
@@ -111,6 +133,12 @@ class ChatSpan(SpanScope):
 
     __slots__ = ("_started",)
     kind = SpanKind.CLIENT
+    operation = "llm"
+
+    def _describe(
+        self, operation: Kind, place: Place, attributes: Mapping[str, AttributeValue]
+    ) -> Call:
+        return _with_model(super()._describe(operation, place, attributes), attributes)
 
     def open(self) -> Context:
         """Start the span, and the clock for the first chunk."""
@@ -131,6 +159,15 @@ class ChatSpan(SpanScope):
         `input_tokens` includes those read from and written to a cache, `output_tokens` those
         spent on reasoning: where a provider reports them apart (Anthropic does), add them up.
         """
+        if self._call is not None and (input_tokens is not None or output_tokens is not None):
+            read, written, thought = cache_read or 0, cache_write or 0, reasoning or 0
+            self._call.usage = Usage(
+                input=max((input_tokens or 0) - read - written, 0),
+                cache_read=read,
+                cache_write=written,
+                output=max((output_tokens or 0) - thought, 0),
+                reasoning=thought,
+            )
         self._set(
             {
                 semconv.USAGE_INPUT_TOKENS: input_tokens,
@@ -149,6 +186,8 @@ class ChatSpan(SpanScope):
         finish_reasons: Sequence[str] | None = None,
     ) -> None:
         """Record what the response says of itself; `finish_reasons` has one per choice."""
+        if self._call is not None and model is not None:
+            self._call.model = model
         self._set(
             {
                 semconv.RESPONSE_MODEL: model,
@@ -189,6 +228,15 @@ class ChatSpan(SpanScope):
     def record_output(self, value: object) -> None:
         """Record the messages received."""
         self.record_messages(output=value)
+
+
+def _with_model(call: Call, attributes: Mapping[str, AttributeValue]) -> Call:
+    provider, model = attributes.get(semconv.PROVIDER_NAME), attributes.get(semconv.REQUEST_MODEL)
+    most = attributes.get(semconv.REQUEST_MAX_TOKENS)
+    call.provider = str(provider) if provider is not None else None
+    call.model = str(model) if model is not None else None
+    call.max_tokens = int(most) if isinstance(most, (int, float)) else None
+    return call
 
 
 def agent_span(

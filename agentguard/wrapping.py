@@ -6,7 +6,7 @@ two items, and ends when the generator does: exhausted, closed, failed or garbag
 
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
-from functools import partial, wraps
+from functools import lru_cache, partial, wraps
 from typing import Any, TypeVar, cast
 
 from opentelemetry.context import attach, detach, get_current
@@ -48,12 +48,13 @@ def wrap(function: F, scope: Scope) -> F:
 def _wrap_function(function: Callable[..., Any], scope: Scope) -> Callable[..., Any]:
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        with scope() as span:
-            if not runtime.capture_content:
-                return function(*args, **kwargs)
-            _record_arguments(span, function, args, kwargs)
+        span = scope()
+        span.given(partial(_arguments, function, args, kwargs))
+        with span:
+            if runtime.capture_content:
+                span.record_input(_arguments(function, args, kwargs))
             result = function(*args, **kwargs)
-            span.record_output(result)
+            span.returned(result)
             return result
 
     return wrapper
@@ -62,12 +63,13 @@ def _wrap_function(function: Callable[..., Any], scope: Scope) -> Callable[..., 
 def _wrap_coroutine(function: Callable[..., Any], scope: Scope) -> Callable[..., Any]:
     @wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        with scope() as span:
-            if not runtime.capture_content:
-                return await function(*args, **kwargs)
-            _record_arguments(span, function, args, kwargs)
+        span = scope()
+        span.given(partial(_arguments, function, args, kwargs))
+        with span:
+            if runtime.capture_content:
+                span.record_input(_arguments(function, args, kwargs))
             result = await function(*args, **kwargs)
-            span.record_output(result)
+            span.returned(result)
             return result
 
     return wrapper
@@ -135,10 +137,12 @@ class _Steps:
     ) -> None:
         self._scope = scope
         self._items: list[object] | None = None
+        arguments = partial(_arguments, function, args, kwargs)
+        scope.given(arguments)
         self._context = scope.open()
         if runtime.capture_content:
             self._items = []
-            _record_arguments(scope, function, args, kwargs)
+            scope.record_input(arguments())
 
     def __enter__(self) -> None:
         pass
@@ -147,7 +151,7 @@ class _Steps:
         if self._items is not None:
             texts = [item for item in self._items if isinstance(item, str)]
             joined = "".join(texts) if len(texts) == len(self._items) else self._items
-            self._scope.record_output(joined)
+            self._scope.returned(joined)
         self._scope.close(error)
 
     def run(self, advance: Callable[[], Any]) -> Any:
@@ -175,13 +179,16 @@ class _Steps:
         return item
 
 
-def _record_arguments(
-    span: SpanScope, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> None:
-    """Record the call's arguments by name, without the object a method belongs to."""
+_signature = lru_cache(1024)(inspect.signature)
+
+
+def _arguments(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, object]:
+    """The call's arguments by name, without the object a method belongs to."""
     try:
-        bound = inspect.signature(function).bind(*args, **kwargs).arguments
+        bound = _signature(function).bind(*args, **kwargs).arguments
     except (TypeError, ValueError):
         # The call itself will say what is wrong with it, or the function has no signature.
         bound = {"args": args, "kwargs": kwargs}
-    span.record_input({name: v for name, v in bound.items() if name not in ("self", "cls")})
+    return {name: value for name, value in bound.items() if name not in ("self", "cls")}

@@ -7,7 +7,9 @@ import typer
 from agentguard.cli.demo import demo
 from agentguard.cli.doctor import doctor
 from agentguard.cli.errors import Boundary
+from agentguard.cli.exec import exec_program
 from agentguard.cli.keys import keys
+from agentguard.cli.prices import prices
 from agentguard.cli.projects import projects
 from agentguard.cli.traces import show_trace, show_traces
 from agentguard.cli.up import up
@@ -43,9 +45,15 @@ def root(
 
 
 app.command("up")(up)
+app.command(
+    "exec",
+    # Options after the program's name are the program's.
+    context_settings={"allow_interspersed_args": False},
+)(exec_program)
 app.command("demo")(demo)
 app.command("doctor")(doctor)
 app.command("traces")(show_traces)
 app.command("trace")(show_trace)
 app.add_typer(keys, name="keys")
+app.add_typer(prices, name="prices")
 app.add_typer(projects, name="projects")

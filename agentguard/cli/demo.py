@@ -1,11 +1,14 @@
-"""`agentguard demo`: everything at once, and what it looks like."""
+"""`agentguard demo`: everything at once, what it looks like, and how a runaway is stopped."""
 
 import shutil
 import signal
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,13 +18,14 @@ from rich.table import Table
 from rich.text import Text
 
 from agentguard.cli.errors import CliError, server_extra
+from agentguard.cli.figures import cost
 from agentguard.cli.services import project_id, telemetry, without_secret
-from agentguard.cli.terminal import out
+from agentguard.cli.terminal import out, plain
 
 if TYPE_CHECKING:
     from agentguard.cli.datadir import Endpoints
     from agentguard.cli.steps import Steps
-    from agentguard.demo import CrewRun, DemoReport
+    from agentguard.demo import CrewRun, DemoReport, StoppedRun
     from agentguard_storage.queries.traces import SpanRow, TraceRow
 
 __all__ = ["demo"]
@@ -35,7 +39,7 @@ def demo(
         bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Start everything, let a crew of agents work, and show what was recorded."""
+    """Start everything, let a crew work, stop a runaway, and show what was recorded."""
     from agentguard.cli.launch import launched
     from agentguard.cli.steps import Steps
 
@@ -49,8 +53,8 @@ def demo(
             at = stack.enter_context(launched(folder))
             report = _work(at, steps)
             steps.begin("waiting until every span can be read")
-            rows, spans = _recorded(folder, report)
-        _show(at, report, rows, spans)
+            recorded = _recorded(folder, report)
+        _show(at, report, recorded)
         if keep:
             out.print("\nEverything keeps running; Ctrl-C ends it.", style="bold")
             _until_interrupted()
@@ -58,30 +62,48 @@ def demo(
 
 def _work(at: "Endpoints", steps: "Steps") -> "DemoReport":
     with server_extra():
-        from agentguard.demo import DemoError, InstrumentorMissingError, run_crews
+        from agentguard.demo import (
+            DemoError,
+            DemoReport,
+            InstrumentorMissingError,
+            run_crews,
+            run_runaways,
+        )
     try:
-        return run_crews(at.otlp_http, at.api_key, steps.begin)
+        crews = run_crews(at.otlp_http, at.api_key, steps.begin)
+        stopped = run_runaways(at.otlp_http, at.api_key, steps.begin)
+        return DemoReport(crews.runs, stopped)
     except (DemoError, InstrumentorMissingError) as error:
         raise CliError(str(error)) from error
 
 
-def _recorded(folder: Path, report: "DemoReport") -> "tuple[list[TraceRow], list[SpanRow]]":
-    """The demo's traces and the spans of the first one, as soon as all of them can be read."""
+@dataclass(frozen=True)
+class _Recorded:
+    """The demo's traces, the spans of one crew, and those of a runaway."""
+
+    rows: "list[TraceRow]"
+    crew: "list[SpanRow]"
+    runaway: "list[SpanRow]"
+
+
+def _recorded(folder: Path, report: "DemoReport") -> _Recorded:
+    """What was recorded, as soon as all of it can be read."""
     with server_extra():
         from agentguard_storage.queries.traces import get_trace, list_traces
     owner = project_id(folder, "default")
     deadline = time.monotonic() + READABLE_WITHIN
     with telemetry(folder) as client:
         while True:
-            traces = [get_trace(client, owner, run.trace_id) for run in report.runs]
-            if all(map(_whole, traces, report.runs)):
+            crews = [get_trace(client, owner, run.trace_id) for run in report.runs]
+            runaways = [get_trace(client, owner, run.said.trace_id) for run in report.stopped]
+            if all(map(_whole, crews, report.runs)) and all(map(_is_stopped, runaways)):
                 break
             if time.monotonic() > deadline:
                 raise CliError(f"not every span could be read within {READABLE_WITHIN:.0f} s")
             time.sleep(POLL_EVERY)
         now = datetime.now(UTC)
         rows = list_traces(client, owner, start=now - timedelta(hours=1), end=now)
-    return rows, traces[0]
+    return _Recorded(rows, crews[0], runaways[0])
 
 
 def _whole(spans: "list[SpanRow]", run: "CrewRun") -> bool:
@@ -94,11 +116,17 @@ def _whole(spans: "list[SpanRow]", run: "CrewRun") -> bool:
     return calls == run.calls and parents <= {"", *(span.span_id for span in spans)}
 
 
-def _show(
-    at: "Endpoints", report: "DemoReport", rows: "list[TraceRow]", spans: "list[SpanRow]"
-) -> None:
+def _is_stopped(spans: "list[SpanRow]") -> bool:
+    """Whether the stop is there, and everybody's parent: the root is sent last."""
+    parents = {span.parent_span_id for span in spans}
+    guarded = any(span.kind == "guard" for span in spans)
+    return guarded and parents <= {"", *(span.span_id for span in spans)}
+
+
+def _show(at: "Endpoints", report: "DemoReport", recorded: _Recorded) -> None:
     from agentguard.cli.traces import traces_table
     from agentguard.cli.tree import trace_tree
+    from agentguard.demo.ailments import TURNS
 
     where = Table.grid(padding=(0, 2))
     for name, address in (
@@ -112,14 +140,46 @@ def _show(
     out.print(
         Group(
             Text("\nTraces\n", style="bold"),
-            traces_table(rows, datetime.now(UTC)),
+            traces_table(recorded.rows, datetime.now(UTC)),
             Text("\nOne of them\n", style="bold"),
-            trace_tree(spans),
-            Text(f"\nThe provider billed {billed:,} tokens in all.", style="dim"),
+            trace_tree(recorded.crew),
+            Text(f"\nThe provider billed the crews {billed:,} tokens in all.", style="dim"),
+            Text("\nA runaway, stopped by its guard\n", style="bold"),
+            trace_tree(recorded.runaway),
+            Text("\nWhat was stopped, and why\n", style="bold"),
+            _stops(report.stopped),
+            Text(
+                "\nSaved is an estimate: the refused calls, at the mean cost of those before. The "
+                f"runaways catch every exception\nand try {TURNS} turns; what they tried after "
+                "their stop never left the process.",
+                style="dim",
+            ),
             Text("\nWhat ran\n", style="bold"),
             where,
         )
     )
+
+
+def _stops(runs: "Sequence[StoppedRun]") -> Table:
+    table = Table(pad_edge=False, header_style="bold")
+    table.add_column("runaway")
+    table.add_column("guard", style="bold red")
+    table.add_column("why", overflow="fold")
+    for name in ("calls", "refused", "sent after the stop", "spent", "saved"):
+        table.add_column(name, justify="right")
+    for run in runs:
+        said = run.said
+        table.add_row(
+            said.ailment,
+            said.guard,
+            plain(said.reason),
+            str(said.calls),
+            str(said.refused),
+            str(run.too_late),
+            cost(Decimal(said.cost_usd)),
+            cost(Decimal(said.saved_usd)),
+        )
+    return table
 
 
 def _until_interrupted() -> None:

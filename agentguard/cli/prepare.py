@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from agentguard.cli.datadir import read_endpoints
 from agentguard.cli.errors import server_extra
 from agentguard.cli.services import clickhouse_errors, control_errors
+from agentguard.prices.source import override_file, override_rules
 
 if TYPE_CHECKING:
     from agentguard_storage.control import ControlPlane
@@ -26,11 +27,15 @@ class Control:
 
 
 def prepare_telemetry(url: str) -> None:
-    """Bring the ClickHouse at `url` to this release's schema and prices. Raises CliError."""
+    """Bring the ClickHouse at `url` to this release's schema and the prices in force.
+
+    Raises CliError, and ConfigurationError for a file of price overrides that is wrong.
+    """
     with server_extra():
         from agentguard_storage.clickhouse import migrate
+    overrides = override_rules(override_file())
     with clickhouse_errors(url):
-        migrate(url)
+        migrate(url, overrides=overrides)
 
 
 def prepare_control(directory: Path, url: str | None) -> Control:

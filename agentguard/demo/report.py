@@ -1,4 +1,4 @@
-"""Runs the crew under each instrumentor, and knows what the traces must then say."""
+"""Runs the crew under each instrumentor, then its runaway, and knows what traces must then say."""
 
 import json
 import os
@@ -9,12 +9,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
+from agentguard.demo.ailments import AILMENTS, Runaway
+from agentguard.demo.ailments import respond as respond_to_runaway
 from agentguard.demo.instrumentors import CONTENT_SETTINGS, INSTRUMENTORS
 from agentguard.demo.provider import ProviderServer, Usage
 from agentguard.demo.script import respond
 
-__all__ = ["CrewRun", "DemoError", "DemoReport", "run_crews"]
+__all__ = ["CrewRun", "DemoError", "DemoReport", "StoppedRun", "run_crews", "run_runaways"]
 
 _REFUSE_EVERY = 6
 _TIMEOUT_S = 60.0
@@ -43,10 +46,24 @@ class CrewRun:
 
 
 @dataclass(frozen=True, slots=True)
+class StoppedRun:
+    """One runaway, as it saw itself, and as the provider saw it.
+
+    `requests` is how many model calls reached the provider, `too_late` how many of them after the
+    stop.
+    """
+
+    said: Runaway
+    requests: int
+    too_late: int
+
+
+@dataclass(frozen=True, slots=True)
 class DemoReport:
     """All runs, in the order they were made."""
 
     runs: tuple[CrewRun, ...]
+    stopped: tuple[StoppedRun, ...] = ()
 
 
 def run_crews(
@@ -83,20 +100,42 @@ def run_crews(
     return DemoReport(tuple(runs))
 
 
+def run_runaways(
+    otlp_http: str, api_key: str, on_progress: Callable[[str], None]
+) -> tuple[StoppedRun, ...]:
+    """Lets the runaway go, once with each ailment; arguments and errors are those of `run_crews`.
+
+    Each goes on until a guard stops it: takes a few seconds.
+    """
+    stopped = []
+    for ailment in AILMENTS:
+        on_progress(f"letting a runaway go that is {ailment}")
+        with ProviderServer(respond_to_runaway) as provider:
+            options = ["--ailment", ailment]
+            said = Runaway(**_finish("runaway", options, provider, otlp_http, api_key))
+            requests = provider.requests()
+        late = sum(request.received_at > said.stopped_at * 1e9 for request in requests)
+        stopped.append(StoppedRun(said, len(requests), late))
+        on_progress(f"stopped by the {said.guard} guard after {said.calls} model calls")
+    return tuple(stopped)
+
+
 def _run_crew(instrumentor: str, otlp_http: str, api_key: str) -> CrewRun:
     started = time.monotonic()
     with ProviderServer(respond, refuse_every=_REFUSE_EVERY) as provider:
-        command = [sys.executable, "-m", "agentguard.demo.crew"]
-        command += ["--instrumentor", instrumentor, "--provider-url", provider.base_url]
-        environment = os.environ | CONTENT_SETTINGS
-        environment |= {"AGENTGUARD_ENDPOINT": otlp_http, "AGENTGUARD_API_KEY": api_key}
-        # Both servers are on loopback, where no proxy can reach them.
-        environment |= {"OPENAI_API_KEY": provider.api_key, "NO_PROXY": "127.0.0.1"}
-        answer = _finish(command, environment)
+        answer = _finish("crew", ["--instrumentor", instrumentor], provider, otlp_http, api_key)
         return _summary(instrumentor, answer, provider, time.monotonic() - started)
 
 
-def _finish(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
+def _finish(
+    module: str, options: Sequence[str], provider: ProviderServer, otlp_http: str, api_key: str
+) -> dict[str, Any]:
+    command = [sys.executable, "-m", f"agentguard.demo.{module}", *options]
+    command += ["--provider-url", provider.base_url]
+    environment = os.environ | CONTENT_SETTINGS
+    environment |= {"AGENTGUARD_ENDPOINT": otlp_http, "AGENTGUARD_API_KEY": api_key}
+    # Both servers are on loopback, where no proxy can reach them.
+    environment |= {"OPENAI_API_KEY": provider.api_key, "NO_PROXY": "127.0.0.1"}
     try:
         done = subprocess.run(  # noqa: S603  our own module, by this interpreter
             command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True
@@ -105,12 +144,12 @@ def _finish(command: Sequence[str], environment: Mapping[str, str]) -> dict[str,
         raise DemoError(f"the crew did not finish within {_TIMEOUT_S:.0f} s") from error
     except subprocess.CalledProcessError as error:
         raise DemoError(f"the crew failed:\n{error.stderr[-2_000:]}") from error
-    answer: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
 
 
 def _summary(
-    instrumentor: str, answer: Mapping[str, str], provider: ProviderServer, seconds: float
+    instrumentor: str, answer: Mapping[str, Any], provider: ProviderServer, seconds: float
 ) -> CrewRun:
     requests = provider.requests()
     statuses = Counter(r.status for r in requests)

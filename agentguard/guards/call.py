@@ -42,9 +42,10 @@ class Call:
 
     __slots__ = (
         "__weakref__",
+        "_arguments",
         "_content",
         "admitted",
-        "arguments",
+        "answered",
         "attempts",
         "attributes",
         "chunks",
@@ -78,7 +79,7 @@ class Call:
         provider: str | None = None,
         model: str | None = None,
         max_tokens: int | None = None,
-        arguments: object = None,
+        arguments: Callable[[], object] | object = None,
         content: Callable[[], object] | object = None,
     ) -> None:
         self.kind = kind
@@ -94,8 +95,7 @@ class Call:
         self.model = model
         self.max_tokens = max_tokens
         """The output tokens that the request allows."""
-        self.arguments = arguments
-        """A tool's arguments: a mapping, or text."""
+        self._arguments = arguments
         self._content = content
         self.started = time.monotonic()
         self.ended: float | None = None
@@ -114,6 +114,8 @@ class Call:
         self.attempts = 0
         """Requests sent for this call: retries of one call are one call."""
         self.admitted = False
+        self.answered = False
+        """Whether a request of it has its answer: another one in its place is another call."""
         self.passed: list[object] = []
         """The guards that let it begin, and have yet to be told how it ended."""
         self.held: dict[object, object] = {}
@@ -123,6 +125,17 @@ class Call:
     def is_model_call(self) -> bool:
         """Whether it is paid for by the token."""
         return self.kind in MODEL_KINDS
+
+    @property
+    def arguments(self) -> object:
+        """What a tool is given: a mapping, or text; None where it is not known."""
+        if callable(self._arguments):
+            self._arguments = self._arguments()
+        return self._arguments
+
+    @arguments.setter
+    def arguments(self, value: Callable[[], object] | object) -> None:
+        self._arguments = value
 
     @property
     def content(self) -> object:

@@ -14,13 +14,15 @@ import logging
 import time
 
 from agentguard.errors import Refused
-from agentguard.guards.call import Call, Outcome
+from agentguard.guards.call import MODEL_KINDS, Call, Outcome
 from agentguard.guards.guard import Guard
 from agentguard.guards.record import record
 from agentguard.guards.state import RunState
 from agentguard.guards.verdict import Action, Stop, Verdict
 
-__all__ = ["admit", "proceed", "refusal", "settle"]
+_REFUSED_ONCE_STOPPED = MODEL_KINDS | {"tool", "agent"}
+
+__all__ = ["admit", "object_to", "proceed", "refusal", "refuse_if_stopped", "settle"]
 
 log = logging.getLogger("agentguard")
 
@@ -30,10 +32,7 @@ def admit(call: Call) -> None:
 
     A call that is admitted must be settled.
     """
-    stop = call.run.latched()
-    if stop is not None and (call.is_model_call or call.kind == "agent"):
-        call.outcome = "refused"
-        raise stop.exception()
+    refuse_if_stopped(call)
     for run, guard in call.run.watch:
         try:
             verdict = guard.on_start(call)
@@ -42,7 +41,7 @@ def admit(call: Call) -> None:
         else:
             call.passed.append(guard)
         if verdict is not None:
-            refused = _act(run, guard, call, verdict)
+            refused = object_to(run, guard, verdict, call)
             if refused is not None:
                 # A guard that objected holds nothing; those before it let go of what they hold.
                 if call.passed and call.passed[-1] is guard:
@@ -50,6 +49,14 @@ def admit(call: Call) -> None:
                 settle(call, "refused")
                 raise refused.exception()
     call.admitted = True
+
+
+def refuse_if_stopped(call: Call) -> None:
+    """Raises `Refused`, and settles the call, where its run was stopped."""
+    stop = call.run.latched()
+    if stop is not None and call.kind in _REFUSED_ONCE_STOPPED:
+        settle(call, "refused")
+        raise stop.exception()
 
 
 def proceed(call: Call) -> None:
@@ -63,7 +70,7 @@ def proceed(call: Call) -> None:
         except Exception as problem:  # noqa: BLE001 - the boundary of a guard's own errors
             verdict = _failed(guard, problem)
         if verdict is not None:
-            refused = _act(run, guard, call, verdict)
+            refused = object_to(run, guard, verdict, call)
             if refused is not None:
                 raise refused.exception()
 
@@ -75,17 +82,20 @@ def settle(call: Call, outcome: Outcome = "ok", error: str | None = None) -> Non
     call.outcome = outcome
     call.error = error
     call.ended = time.monotonic()
-    passed = set(map(id, call.passed))
-    call.passed.clear()
+    for run in call.run.chain:
+        run.tally.add(call)
+    if not call.passed:
+        return
+    passed, call.passed = call.passed, []
     for run, guard in call.run.watch:
-        if id(guard) not in passed:
+        if guard not in passed:
             continue
         try:
             verdict = guard.on_end(call)
         except Exception as problem:  # noqa: BLE001 - the boundary of a guard's own errors
             verdict = _failed(guard, problem)
         if verdict is not None and outcome != "refused":
-            _act(run, guard, call, verdict)
+            object_to(run, guard, verdict, call)
     call.held.clear()
 
 
@@ -95,25 +105,30 @@ def refusal(call: Call) -> Refused | None:
     return None if stop is None else stop.exception()
 
 
-def _act(run: RunState, guard: Guard, call: Call, verdict: Verdict) -> Stop | None:
-    """Record the verdict, and latch the run where it says so; what refuses the call, if any."""
+def object_to(
+    run: RunState, guard: Guard, verdict: Verdict, call: Call | None = None
+) -> Stop | None:
+    """Record a guard's verdict on its run, and latch the run where it says so.
+
+    Returns what refuses the call, if anything does. Without a call the guard objects to the run as
+    it is: its time is up.
+    """
     if guard.mode != "enforce":
         # Recorded once a run: an agent that goes on for hours shall not drown in its warnings.
         if guard not in run.noted:
             run.noted.add(guard)
             action = Action.WARN if guard.mode == "warn" else Action.OBSERVE
-            record(_stop(run, guard, verdict, action), call)
+            record(_stop(run, guard, verdict, action), run, call)
             if guard.mode == "warn":
                 log.warning("%s guard: %s (run %s)", guard.name, verdict.reason, run.name)
         return None
     if verdict.action in (Action.WARN, Action.OBSERVE, Action.ERROR):
-        record(_stop(run, guard, verdict, verdict.action), call)
+        record(_stop(run, guard, verdict, verdict.action), run, call)
         return None
-    ends = verdict.action is Action.STOP or call.is_model_call
+    ends = verdict.action is Action.STOP or call is None or call.is_model_call
     stop = _stop(run, guard, verdict, Action.STOP if ends else Action.DENY)
-    first = run.latch(stop) if ends else True
-    if first:
-        record(stop, call)
+    if not ends or run.latch(stop):
+        record(stop, run, call)
     return stop
 
 

@@ -10,12 +10,17 @@ ended. A guard given to a run is a pattern: each run gets its own, made with the
 an attribute of a guard is the state of one run.
 """
 
+from __future__ import annotations
+
 import re
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from agentguard.errors import ConfigurationError, Refused, RunStopped, ToolDenied
 from agentguard.guards.call import Call
 from agentguard.guards.verdict import Action, Number, Verdict
+
+if TYPE_CHECKING:
+    from agentguard.guards.state import RunState
 
 __all__ = ["Guard", "Mode", "OnError"]
 
@@ -64,12 +69,15 @@ class Guard:
         self.mode = mode
         self.on_error = on_error
 
-    def for_run(self) -> "Guard":
+    def for_run(self) -> Guard:
         """A guard of the same make, for one run: with nothing counted yet."""
         args, options = self._recipe
         guard = type(self)(*args, **options)
         guard.mode, guard.on_error = self.mode, self.on_error
         return guard
+
+    def begin(self, run: RunState) -> None:
+        """Told that the run begins that this guard is one of."""
 
     def on_start(self, call: Call) -> Verdict | None:
         """Asked before the operation begins. None lets it begin."""

@@ -14,33 +14,32 @@ from agentguard.guards.verdict import Action, Stop
 from agentguard.inheritance import inherited
 from agentguard.runtime import runtime
 
-__all__ = ["attributes_of", "record", "record_stop"]
+__all__ = ["attributes_of", "record"]
 
 log = logging.getLogger("agentguard")
 
 
-def record(stop: Stop, call: Call) -> None:
-    """Record a verdict about the call. Never raises."""
-    record_stop(stop, call.run, called=call.name)
+def record(stop: Stop, run: RunState, call: Call | None = None) -> None:
+    """Record a verdict: a span `guard {name}`, and, for one that ended the run, its root span.
 
-
-def record_stop(stop: Stop, run: RunState, called: str = "") -> None:
-    """Record a verdict: a span `guard {name}`, and, for one that ended runs, their root spans.
-
-    Never raises: the verdict stands, recorded or not.
+    `run` is the one that it is about. Never raises: the verdict stands, recorded or not.
     """
     try:
         own = {**inherited(), **attributes_of(stop), semconv.OPERATION_NAME: semconv.GUARD}
-        if called:
-            own[semconv.GUARD_CALL] = called
+        if call is not None:
+            own[semconv.GUARD_CALL] = call.name
         span = runtime.tracer.start_span(f"{semconv.GUARD} {stop.guard}", attributes=own)
         if stop.action in (Action.STOP, Action.DENY, Action.ERROR):
             span.set_status(Status(StatusCode.ERROR, stop.reason))
         span.end()
         if stop.action is Action.STOP:
-            for each in run.chain:
-                if each.id == stop.run_id and each.span is not None and each.span.is_recording():
-                    each.span.set_attributes(attributes_of(stop))
+            # A program guarded from outside is a run without a span: then it is the one inside.
+            inside = call.run.chain if call is not None else run.chain
+            for each in inside[inside.index(run) :]:
+                if each.span is not None and each.span.is_recording():
+                    outcome = {**attributes_of(stop), semconv.RUN_OUTCOME: semconv.STOPPED}
+                    each.span.set_attributes(outcome)
+                    break
     except Exception:
         log.debug("A guard's verdict could not be recorded", exc_info=True)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
+from agentguard.guards.tally import Tally
 from agentguard.guards.verdict import Action, Stop
 
 if TYPE_CHECKING:
@@ -14,7 +17,24 @@ if TYPE_CHECKING:
 
     from agentguard.guards.guard import Guard
 
-__all__ = ["RunState"]
+__all__ = ["RunState", "live_runs", "on_begin"]
+
+log = logging.getLogger("agentguard")
+
+_live: WeakSet[RunState] = WeakSet()
+_live_lock = threading.Lock()
+_begun: list[Callable[[RunState], object]] = []
+
+
+def live_runs() -> list[RunState]:
+    """The runs of this process that have not ended, in no order."""
+    with _live_lock:
+        return [run for run in _live if not run.ended]
+
+
+def on_begin(tell: Callable[[RunState], object]) -> None:
+    """Have `tell` called with every run that begins from now on, before anything runs in it."""
+    _begun.append(tell)
 
 
 class RunState:
@@ -28,9 +48,9 @@ class RunState:
         "_lock",
         "_on_stop",
         "chain",
+        "ended",
         "guards",
         "id",
-        "model_calls",
         "name",
         "noted",
         "parent",
@@ -38,6 +58,7 @@ class RunState:
         "span",
         "started",
         "stopped",
+        "tally",
         "watch",
     )
 
@@ -47,9 +68,11 @@ class RunState:
         id: str,  # noqa: A002 - what it is
         guards: Iterable[Guard] = (),
         parent: RunState | None = None,
+        service: str = "",
     ) -> None:
         self.name = name
         self.id = id
+        self.service = service
         self.parent = parent
         self.guards: tuple[Guard, ...] = tuple(guard.for_run() for guard in guards)
         self.chain: tuple[RunState, ...] = (*(parent.chain if parent else ()), self)
@@ -62,14 +85,38 @@ class RunState:
         """The root span."""
         self.started = time.monotonic()
         self.stopped: Stop | None = None
+        self.ended = False
+        self.tally = Tally()
         self.noted: set[Guard] = set()
         """The guards whose objection was recorded though it was not enforced."""
         self._lock = threading.Lock()
         self._on_stop: list[Callable[[Stop], object]] = []
+        with _live_lock:
+            _live.add(self)
+        for guard in self.guards:
+            try:
+                guard.begin(self)
+            except Exception:
+                log.exception("%s guard could not begin with run %s", guard.name, name)
+        for tell in _begun:
+            tell(self)
+
+    def end(self) -> None:
+        """The run is over: there is nothing left to stop."""
+        self.ended = True
+        with _live_lock:
+            _live.discard(self)
+
+    @property
+    def trace_id(self) -> str:
+        """The trace that the run's root span is in, as 32 hex digits; empty where it has none."""
+        if self.span is None:
+            return ""
+        return format(self.span.get_span_context().trace_id, "032x")
 
     def latched(self) -> Stop | None:
-        """Why this run, or one that it is part of, was stopped; None while it may go on."""
-        for run in self.chain:
+        """Why this run, or the nearest that it is part of, was stopped; None while it may go on."""
+        for run in reversed(self.chain):
             if run.stopped is not None:
                 return run.stopped
         return None
@@ -109,11 +156,14 @@ class RunState:
             if guard.mode == "enforce":
                 yield guard.deadline()
 
-    def stop_for(
-        self, reason: str, *, guard: str = "stop", cuts_streams: bool = True
-    ) -> Stop:
+    def stop_for(self, reason: str, *, guard: str = "stop", cuts_streams: bool = True) -> Stop:
         """What `latch` takes for a stop that no guard asked for."""
         return Stop(
-            guard, Action.STOP, reason, self.id, self.name,
-            at=time.time(), cuts_streams=cuts_streams,
+            guard,
+            Action.STOP,
+            reason,
+            self.id,
+            self.name,
+            at=time.time(),
+            cuts_streams=cuts_streams,
         )

@@ -61,7 +61,9 @@ class PriceTable:
     def __init__(self, overrides: Sequence[PriceRule] = ()) -> None:
         self.version = price_version(overrides)
         self._by_provider: dict[str, list[PriceRule]] = defaultdict(list)
-        for rule in sorted((*overrides, *rules()), key=lambda rule: rule.priority):
+        self.rules = tuple(sorted((*overrides, *rules()), key=lambda rule: rule.priority))
+        """All rules, those that win first."""
+        for rule in self.rules:
             self._by_provider[rule.provider].append(rule)
         self._named = [rule for rule in provider_rules() if rule.field == "provider"]
         self._by_model = [rule for rule in provider_rules() if rule.field == "model"]
@@ -85,12 +87,23 @@ class PriceTable:
 
         None where the provider or model is unknown, or is not billed by token or request.
         """
-        periods = self._periods(provider, model)
+        rule = self.rule(provider, model, at)
+        return rule.price if rule is not None and rule.price.priced else None
+
+    def rule(self, provider: str | None, model: str, at: int) -> PriceRule | None:
+        """Return the rule that `lookup` goes by, also where it says that there is no price."""
         day, second = divmod(at // _NANOSECONDS, DAY_SECONDS)
-        for rule in periods:
+        for rule in self._periods(provider, model):
             if rule.timeless or rule.active(day, second):
-                return rule.price if rule.price.priced else None
+                return rule
         return None
+
+    def periods(self, provider: str | None, model: str) -> tuple[PriceRule, ...]:
+        """Return the rules that price the model, the first that is active counts; none if unknown.
+
+        Where one of them is always active, it is the last.
+        """
+        return self._periods(provider, model)
 
     def resolve(self, provider: str | None, model: str) -> tuple[str, str]:
         """Return the provider id and the lower-cased model name under which rules are looked up.

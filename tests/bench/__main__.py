@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from tests.bench import ingest, sdk
+from tests.bench import guards, ingest, sdk
 from tests.bench.figures import Figure, table
 
 # Each takes the spans of a round and the number of rounds.
@@ -19,8 +19,16 @@ BENCHES: dict[str, Callable[[int, int], list[Figure]]] = {
     "latency": ingest.latency,
     "disk": ingest.disk,
     "sdk": sdk.sdk,
+    "guards": guards.run,
 }
-SPANS = {"ingest": 100_000, "sustained": 300_000, "latency": 100_000, "disk": 30_000, "sdk": 0}
+SPANS = {
+    "ingest": 100_000,
+    "sustained": 300_000,
+    "latency": 100_000,
+    "disk": 30_000,
+    "sdk": 0,
+    "guards": 0,
+}
 
 
 def main() -> int:

@@ -20,7 +20,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import Tracer
 
 import agentguard
-from agentguard.inheritance import ScopeProcessor, inherited
+from agentguard.guards.installation import watch_provider
+from agentguard.inheritance import inherited
 from agentguard.runtime import runtime
 
 ROUNDS = 300
@@ -58,7 +59,7 @@ def _bare(tracer: Tracer, attributes: dict[str, object]) -> Callable[[int, int],
 def _provider(ours: bool) -> TracerProvider:
     provider = TracerProvider(shutdown_on_exit=False)
     if ours:
-        provider.add_span_processor(ScopeProcessor())
+        watch_provider(provider)
     # A queue that never fills: neither side may be slowed by the other's export.
     provider.add_span_processor(
         BatchSpanProcessor(_Discard(), max_queue_size=100_000, schedule_delay_millis=50)

@@ -14,8 +14,8 @@ from agentguard.cli.app import app
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 BLOCK = re.compile(r"```\n\$ (agentguard[^\n]*--help)\n(.*?)```", re.DOTALL)
 COMMANDS = (
-    "up", "demo", "doctor", "traces", "trace", "keys create", "keys list", "keys revoke",
-    "projects", "projects list", "projects create",
+    "up", "exec", "demo", "doctor", "traces", "trace", "keys create", "keys list", "keys revoke",
+    "prices show", "prices list", "projects", "projects list", "projects create",
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ LONGEST_README = 150
 RUN_BY = {
     ("README.md", "sh"): "tests/docs/test_docs_snippets.py",
     ("README.md", "python"): "tests/docs/test_docs_snippets.py",
+    ("docs/cli.md", "toml"): "tests/docs/test_docs_snippets.py",
     ("docs/configuration.md", "toml"): "tests/docs/test_docs_snippets.py",
     ("docs/sdk.md", "python"): "tests/sdk/test_sdk_docs.py",
     ("docs/storage.md", "python"): "tests/docs/test_docs_snippets.py",

@@ -1,10 +1,12 @@
-"""The code in README.md, storage.md and configuration.md does what the text around it says."""
+"""The code in README.md, storage.md, cli.md and configuration.md does what the text there says."""
 
 from __future__ import annotations
 
 import sys
 
 from agentguard.config import load_settings
+from agentguard.prices import Usage
+from agentguard.prices.source import load_meter
 from tests.docs.markdown_pages import Page
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
@@ -53,3 +55,12 @@ def test_the_project_table_is_read(tmp_path):
     settings = load_settings(environ={}, directory=tmp_path)
     assert settings.service_name == "research-crew"
     assert settings.capture_content is True
+
+
+def test_the_price_file_is_read(tmp_path):
+    """The prices of one's own that cli.md shows are understood, and priced with."""
+    [snippet] = Page("docs/cli.md").snippets("toml")
+    (tmp_path / "prices.toml").write_text(snippet.text, encoding="utf-8")
+    price = load_meter(tmp_path / "prices.toml").price("vllm", "our-llama")
+    assert price is not None
+    assert price.cost(Usage(input=10, cache_read=100)) == 4_000_000 + 10**9

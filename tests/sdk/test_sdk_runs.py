@@ -21,6 +21,7 @@ def test_run(recorded):
         "agentguard.run.id": "r-1",
         "agentguard.run.name": "nightly",
         "agentguard.run.tags": ("a", "b"),
+        "agentguard.run.outcome": "completed",
         "session.id": "s",
         "gen_ai.conversation.id": "s",
         "user.id": "u",

@@ -54,6 +54,7 @@ class ProviderServer:
         api_key: the one key accepted; made up when not given.
         refuse_every: every Nth authorised request is refused with 429 and Retry-After;
             0 means never. A retried request counts as one more.
+        pause_s: seconds before each piece of a streamed answer.
         port: 0 takes any free port.
     """
 
@@ -63,10 +64,12 @@ class ProviderServer:
         *,
         api_key: str | None = None,
         refuse_every: int = 0,
+        pause_s: float = 0.0,
         port: int = 0,
     ) -> None:
         self.responder = responder
         self.api_key = api_key or f"sk-local-{secrets.token_hex(12)}"
+        self.pause_s = pause_s
         self._refuse_every = refuse_every
         self._log: list[LoggedRequest] = []
         self._turns = 0
@@ -211,6 +214,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         for event in events:
+            time.sleep(self.provider.pause_s)
             self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
         self.wfile.write(b"0\r\n\r\n")
 

@@ -1,11 +1,12 @@
 """Brings a ClickHouse to this release's schema and price list."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit, urlunsplit
 
 from clickhouse_connect.driver.client import Client
 
+from agentguard.prices import PriceRule
 from agentguard_storage.clickhouse.client import connect
 from agentguard_storage.clickhouse.price_list import load_prices
 from agentguard_storage.clickhouse.schema import migrations
@@ -14,13 +15,18 @@ _log = logging.getLogger(__name__)
 
 
 def migrate(
-    dsn: str, *, cluster: str | None = None, on_step: Callable[[str], None] = lambda step: None
+    dsn: str,
+    *,
+    cluster: str | None = None,
+    overrides: Sequence[PriceRule] = (),
+    on_step: Callable[[str], None] = lambda step: None,
 ) -> list[str]:
     """Create or update the database that `dsn` names; returns the steps that were applied.
 
     Every statement may be run again, so two of these at once do no harm, and one that was
     interrupted is finished by the next. With `cluster`, tables are replicated and distributed over
-    that cluster's shards. Raises `clickhouse_connect.driver.exceptions.ClickHouseError`.
+    that cluster's shards. `overrides` are prices of one's own (`agentguard.prices.source`); those
+    of the last call are in force. Raises `clickhouse_connect.driver.exceptions.ClickHouseError`.
     """
     parts = urlsplit(dsn)
     database = parts.path.strip("/") or "agentguard"
@@ -32,7 +38,9 @@ def migrate(
         server.close()
     client = connect(urlunsplit(parts._replace(path=f"/{database}")))
     try:
-        return _migrate(client, cluster, on_step)
+        applied = _migrate(client, cluster, on_step)
+        load_prices(client, f"ON CLUSTER `{cluster}`" if cluster else "", overrides)
+        return applied
     finally:
         client.close()
 
@@ -52,7 +60,6 @@ def _migrate(client: Client, cluster: str | None, on_step: Callable[[str], None]
         client.insert("schema_migrations", [[step.number, step.name]], ["number", "name"])
         _log.info("schema migration %d (%s) applied", step.number, step.name)
         applied.append(step.name)
-    load_prices(client, f"ON CLUSTER `{cluster}`" if cluster else "")
     return applied
 
 

@@ -1,31 +1,33 @@
 """The price list in ClickHouse: what the ingest views price spans from."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 from clickhouse_connect.driver.client import Client
 
-from agentguard.prices import Match, ProviderRule, price_version, provider_rules, rules
+from agentguard.prices import Match, PriceRule, ProviderRule, price_version, provider_rules, rules
 
 _PICO_PER_TOKEN = 1_000_000  # a dollar per million tokens is a million pico-dollars per token
 _PICO = 10**12
 _BY_TIER = ("input", "cache_read", "cache_write", "output", "reasoning")
 
 
-def load_prices(client: Client, on_cluster: str = "") -> str:
-    """Load this release's prices unless they are there; returns their version.
+def load_prices(client: Client, on_cluster: str = "", overrides: Sequence[PriceRule] = ()) -> str:
+    """Load this release's prices and the overrides unless they are there; returns their version.
 
     The new list takes the old one's place at once, so no span is ever priced from half a list.
     """
-    version = price_version()
+    version = price_version(overrides)
     loaded = client.command("SELECT min(version) FROM (SELECT version FROM price_rules LIMIT 1)")
     if loaded == version:
         return version
     _replace(
         client, "provider_rules", [_provider_row(r, version) for r in provider_rules()], on_cluster
     )
-    _replace(client, "price_rules", [_price_row(r.row(), version) for r in rules()], on_cluster)
+    in_force = (*overrides, *rules())
+    _replace(client, "price_rules", [_price_row(r.row(), version) for r in in_force], on_cluster)
     return version
 
 

@@ -64,8 +64,10 @@ LEFT ANY JOIN
             ON r.field = if(said.part = 3, 'model', 'provider') AND ({match:subject})
         GROUP BY said_provider, said_model, quarter
     ) AS named
-    ARRAY JOIN [model_name, dated_name] AS tried, [0, 1073741824] AS later
-    INNER JOIN price_rules AS rule ON rule.provider = named.provider_id
+    -- Rules of the provider, and those of any.
+    ARRAY JOIN [model_name, dated_name, model_name, dated_name] AS tried,
+        [0, 1073741824, 0, 1073741824] AS later, [provider_id, provider_id, '', ''] AS priced_by
+    INNER JOIN price_rules AS rule ON rule.provider = priced_by
     WHERE {match:tried} AND toDate(quarter) >= start_date
         AND if(until_second < from_second,
             second >= from_second OR second < until_second,

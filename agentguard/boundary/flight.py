@@ -1,0 +1,178 @@
+"""One call to a model on its way, from the moment its client is asked until it has its answer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import suppress
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, Self
+
+from opentelemetry.context import Context, attach, detach
+
+from agentguard.boundary.answer import note_answer
+from agentguard.boundary.request import Asked, asked_by
+from agentguard.errors import Refused
+from agentguard.guards.call import Call, Outcome
+from agentguard.guards.enforcement import admit, proceed, refusal, settle
+from agentguard.guards.implied import place_for_request
+from agentguard.guards.place import Place, at, expected_call
+from agentguard.inheritance import inherited
+
+__all__ = ["Flight", "current_flight", "take_off"]
+
+log = logging.getLogger("agentguard")
+
+current_flight: ContextVar[Flight | None] = ContextVar("agentguard-flight", default=None)
+"""The call that the request of this thread or task is sent for."""
+
+
+def take_off(library: str, client: Any, options: Any) -> Flight | None:
+    """The flight of a request; None for one that no guard looks at. Raises `Refused`."""
+    try:
+        asked = asked_by(library, client, options)
+        place = place_for_request() if asked is not None else None
+        if asked is None or place is None:
+            return None
+        flight = _flight(asked, place)
+    except Exception:
+        log.warning("A model call could not be guarded, and is made", exc_info=True)
+        return None
+    if not flight.call.admitted:
+        admit(flight.call)
+    return flight
+
+
+def _flight(asked: Asked, place: Place) -> Flight:
+    call = expected_call(place)
+    if call is not None and not call.answered:
+        _fill_in(call, asked)
+        return Flight(call, is_own=False)
+    call = Call(
+        asked.kind,
+        asked.model or asked.kind,
+        place.run,
+        parent=place.call,
+        attributes=inherited(),
+        provider=asked.provider,
+        model=asked.model,
+        max_tokens=asked.max_tokens,
+        content=asked.content,
+    )
+    return Flight(call, is_own=True)
+
+
+def _fill_in(call: Call, asked: Asked) -> None:
+    """What the request says, where the span of the call said less."""
+    call.kind = asked.kind
+    call.provider = call.provider or asked.provider
+    call.model = call.model or asked.model
+    if asked.model is not None and not call.admitted:
+        call.name = asked.model
+    if call.max_tokens is None:
+        call.max_tokens = asked.max_tokens
+    call.content = asked.content
+
+
+class Flight:
+    """A call that was admitted. `is_own`: no span stands for it, so it is settled here.
+
+    As a context manager it is what requests and spans inside belong to, and it turns what a
+    request failed with into the reason where the run was stopped meanwhile.
+    """
+
+    __slots__ = ("_attempts", "_flight_token", "_place_token", "call", "is_own")
+
+    def __init__(self, call: Call, *, is_own: bool) -> None:
+        self.call = call
+        self.is_own = is_own
+        self._attempts = 0
+        self._flight_token: Token[Flight | None] | None = None
+        self._place_token: Token[Context] | None = None
+
+    def __enter__(self) -> Self:
+        self._flight_token = current_flight.set(self)
+        self._place_token = attach(at(Place(self.call.run, self.call)))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Raises `Refused` in place of an error that came with a stop."""
+        if self._place_token is not None:
+            detach(self._place_token)
+        if self._flight_token is not None:
+            current_flight.reset(self._flight_token)
+        if error is None:
+            return
+        reason = self.reason_for(error)
+        failed = reason is None and isinstance(error, Exception) and not isinstance(error, Refused)
+        self.end("error" if failed else "cancelled", error)
+        if reason is not None:
+            raise reason from None
+
+    def attempt(self, client: Any, options: Any) -> None:
+        """A request is about to be sent. Raises `Refused` for a retry in a stopped run.
+
+        The first attempt of a call that was admitted goes out, whatever became of the run since:
+        of fifty calls at once against a budget for ten, ten do.
+        """
+        call = self.call
+        call.attempts += 1
+        self._attempts += 1
+        if self._attempts > 1:
+            refused = refusal(call)
+            if refused is not None:
+                raise refused
+        ends = call.run.deadline()
+        if ends is not None:
+            with suppress(Exception):
+                _limit_time(client, options, max(0.001, ends - time.monotonic()))
+
+    def answered(self, answer: Any) -> None:
+        """The answer is complete."""
+        try:
+            note_answer(self.call, answer)
+        except Exception:
+            log.debug("An answer could not be read", exc_info=True)
+        self.call.answered = True
+        self.end("ok")
+
+    def end(self, outcome: Outcome, error: BaseException | None = None) -> None:
+        """The call is over; where a span stands for it, that one's end settles it."""
+        if outcome == "ok":
+            self.call.answered = True
+        if self.is_own:
+            settle(
+                self.call, outcome, None if error is None else f"{type(error).__name__}: {error}"
+            )
+
+    def proceed(self) -> None:
+        """Another piece arrived. Raises `Refused` where the answer has to end here."""
+        proceed(self.call)
+
+    def reason_for(self, error: BaseException) -> Refused | None:
+        """The stop that made a request fail; None where it failed by itself."""
+        if isinstance(error, Refused) or not isinstance(error, Exception):
+            return None
+        try:
+            # At its deadline a request may time out a moment before its run is stopped for that.
+            proceed(self.call)
+        except Refused as reason:
+            return reason
+        return None
+
+
+def _limit_time(client: Any, options: Any, left: float) -> None:
+    """Let the request take no longer than that many seconds, if it may take longer so far."""
+    own = client.timeout if type(options.timeout).__name__ == "NotGiven" else options.timeout
+    if own is None or isinstance(own, int | float):
+        options.timeout = left if own is None else min(float(own), left)
+        return
+    parts = {name: getattr(own, name) for name in ("connect", "read", "write", "pool")}
+    shortened = {name: left if value is None else min(value, left) for name, value in parts.items()}
+    options.timeout = type(own)(**shortened)

@@ -1,0 +1,106 @@
+"""What a request to a model asks, read from the options of its client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from agentguard.guards.call import Kind
+
+__all__ = ["Asked", "asked_by"]
+
+# The paths under which models are called, by the last words of the URL. Those of other things, such
+# as the messages of OpenAI's threads or Anthropic's token counts, end differently.
+_ENDPOINTS: Final[Mapping[str, Mapping[str, Kind]]] = {
+    "openai": {
+        "/chat/completions": "llm",
+        "/completions": "llm",
+        "/responses": "llm",
+        "/embeddings": "embedding",
+    },
+    "anthropic": {"/v1/messages": "llm", "/v1/complete": "llm"},
+}
+
+# Who sells what the client of somebody else reaches, by the end of the host's name.
+_SELLERS: Final = {
+    "openrouter.ai": "openrouter",
+    "api.deepseek.com": "deepseek",
+    "api.groq.com": "groq",
+    "api.mistral.ai": "mistral_ai",
+    "api.together.xyz": "together",
+    "api.fireworks.ai": "fireworks",
+    "api.x.ai": "x_ai",
+    "api.perplexity.ai": "perplexity",
+    "generativelanguage.googleapis.com": "gcp.gemini",
+}
+
+_MOST_TOKENS: Final = (
+    "max_completion_tokens",
+    "max_tokens",
+    "max_output_tokens",
+    "max_tokens_to_sample",
+)
+
+
+class Asked(NamedTuple):
+    """What `Call` takes; `content` is a list of messages, or text."""
+
+    kind: Kind
+    provider: str
+    model: str | None
+    max_tokens: int | None
+    content: object
+
+
+def asked_by(library: str, client: Any, options: Any) -> Asked | None:
+    """What the request asks of a model; None for any other request."""
+    if str(options.method).lower() != "post":
+        return None
+    path = urlsplit(str(options.url)).path.rstrip("/")
+    for ending, kind in _ENDPOINTS[library].items():
+        if path.endswith(ending):
+            body = options.json_data if isinstance(options.json_data, Mapping) else {}
+            model = body.get("model")
+            return Asked(
+                kind,
+                _provider(library, client),
+                str(model) if model is not None else None,
+                _most(body),
+                _content(body),
+            )
+    return None
+
+
+def _provider(library: str, client: Any) -> str:
+    """The seller, by the conventions' names (`gen_ai.provider.name`)."""
+    kind = type(client).__name__
+    if "Azure" in kind:
+        return "azure.ai.openai"
+    if "Bedrock" in kind:
+        return "aws.bedrock"
+    if "Vertex" in kind:
+        return "gcp.vertex_ai"
+    host = getattr(client.base_url, "host", "") or ""
+    for name, seller in _SELLERS.items():
+        if host == name or host.endswith("." + name):
+            return seller
+    return library
+
+
+def _most(body: Mapping[str, Any]) -> int | None:
+    for name in _MOST_TOKENS:
+        most = body.get(name)
+        if isinstance(most, int):
+            choices = body.get("n")
+            return most * choices if isinstance(choices, int) and choices > 1 else most
+    return None
+
+
+def _content(body: Mapping[str, Any]) -> object:
+    sent = body.get("messages", body.get("input", body.get("prompt")))
+    system = body.get("system", body.get("instructions"))
+    if not system:
+        return sent
+    first = [{"role": "system", "content": system}]
+    return first + (sent if isinstance(sent, list) else [{"role": "user", "content": sent}])

@@ -1,0 +1,87 @@
+"""What one call holds of a budget, from before it goes out until it has ended."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+from agentguard.budgets.spend import Spend
+
+if TYPE_CHECKING:
+    from agentguard.budgets.accounts import Account
+    from agentguard.budgets.estimate import Habit
+    from agentguard.prices.meter import TokenPrice
+
+__all__ = ["ANY_LENGTH", "Estimate", "Reservation"]
+
+ANY_LENGTH: Final = sys.maxsize
+"""`Estimate.covers`, where no answer is too long."""
+
+_NOTHING: Final = Spend()
+
+
+class Reservation:
+    """What is held for one call; `open` from when the ledger has reserved it until it ends.
+
+    One that is garbage while it is open belonged to a call that nobody settled: a task or thread
+    that died. The account ends it at its next call. Garbage is collected at any time and in any
+    thread, inside of a ledger's lock too, so nothing but an append happens here.
+    """
+
+    __slots__ = ("account", "amount", "lost", "open")
+
+    def __init__(self, account: Account, amount: Spend) -> None:
+        self.account = account
+        self.amount = amount
+        self.open = False
+        self.lost = False
+        """Whether its account counts it as spent: then nothing else may."""
+
+    def close(self) -> Spend:
+        """Give up what is held, to be settled or released by the caller."""
+        held = self.amount if self.open else _NOTHING
+        self.open = False
+        return held
+
+    def __del__(self) -> None:
+        if self.open:
+            # Its call may be garbage of the same collection, and settle only after this.
+            self.open, self.lost = False, True
+            self.account.lost.append(self.amount)
+
+
+class Estimate(Reservation):
+    """What is held for a model call, and what its amount was made of."""
+
+    __slots__ = ("covers", "habit", "price", "sent", "size")
+
+    def __init__(
+        self,
+        account: Account,
+        amount: Spend,
+        habit: Habit,
+        price: TokenPrice | None,
+        size: int | None,
+        sent: int,
+        covers: int,
+    ) -> None:
+        # As the base does it: a call of it would be a tenth of what a check may cost.
+        self.account = account
+        self.amount = amount
+        self.open = self.lost = False
+        self.habit = habit
+        self.price = price
+        """None where dollars are not limited, or nobody knows it."""
+        self.size = size
+        """Bytes of the content; None where that is not known."""
+        self.sent = sent
+        """Tokens."""
+        self.covers = covers
+        """Characters of a streamed answer that it is known to be enough for."""
+
+    def close(self) -> Spend:
+        """Give up what is held, once no other thread makes it grow."""
+        if self.covers == ANY_LENGTH:
+            return super().close()
+        with self.account.lock:
+            return super().close()

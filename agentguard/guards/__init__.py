@@ -1,0 +1,1 @@
+"""Guards: what stops an agent that loops, overspends or hangs."""

@@ -1,0 +1,198 @@
+"""Guards on other people's spans: a span processor sees each of them start and end.
+
+An instrumentor that lets `Refused` through at the start of its span has stopped the call right
+there. One that swallows it has not: what its call then meets is the model client's own boundary
+(`agentguard.boundary`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+from weakref import WeakValueDictionary
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import StatusCode
+
+from agentguard.boundary.clients import is_guarded
+from agentguard.errors import Refused
+from agentguard.guards.call import Call, Kind
+from agentguard.guards.enforcement import admit, refuse_if_stopped, settle
+from agentguard.guards.implied import implied_run
+from agentguard.guards.place import Place, current_place, expect_request, mark
+from agentguard.guards.reading import describe, finish, kind_at_start
+from agentguard.inheritance import TRACER, attributes_of, hand_down, inherited
+
+__all__ = ["GuardProcessor"]
+
+log = logging.getLogger("agentguard")
+
+# The instrumentation scopes of those who trace a client whose boundary is guarded.
+_LIBRARY_OF: Final = {
+    f"{project}.{library}{version}": library
+    for library in ("openai", "anthropic")
+    for project in (
+        "opentelemetry.instrumentation",
+        "opentelemetry.instrumentation.genai",
+        "openinference.instrumentation",
+    )
+    for version in ("", ".v1", "_v2")
+} | {"anthropic": "anthropic"}
+
+
+class _SpanPlace(Place):
+    """The place inside one span of others: `kind` is what the span said it stands for."""
+
+    __slots__ = ("is_root", "kind", "outer")
+
+    def __init__(self, outer: Place, call: Call | None, kind: Kind | None, is_root: bool) -> None:
+        super().__init__(outer.run, call)
+        self.outer = outer
+        self.kind = kind
+        self.is_root = is_root
+
+    @property
+    def own_call(self) -> Call | None:
+        """The call that the span itself stands for, and not one that it is a part of."""
+        return self.call if self.call is not self.outer.call else None
+
+
+class GuardProcessor(SpanProcessor):
+    """Asks the guards of the run that a span is part of, implied by its root span if need be."""
+
+    def __init__(self) -> None:
+        # The spans own their places: one that is never ended leaves nothing behind.
+        self._open: WeakValueDictionary[int, _SpanPlace] = WeakValueDictionary()
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Raises `Refused` where a guard objects to what the span stands for."""
+        if _is_ours(span):
+            return
+        try:
+            shared = inherited(parent_context)
+            if shared:
+                hand_down(span, shared)
+            place = self._enter(span, parent_context)
+        except Exception:
+            log.debug("A span could not be guarded", exc_info=True)
+            return
+        call = place.own_call
+        if call is None:
+            return
+        if call.is_model_call and _comes_by_the_boundary(span):
+            # There more is known of it. What is known here is that a stopped run makes no more.
+            refuse_if_stopped(call)
+        else:
+            admit(call)
+        if call.is_model_call:
+            expect_request(call)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Settles what the span stood for. Raises nothing."""
+        if _is_ours(span):
+            return
+        place = self._open.pop(span.context.span_id, None) if span.context else None
+        if place is None:
+            return
+        try:
+            _leave(span, place)
+        except Exception:
+            log.debug("A span could not be settled", exc_info=True)
+
+    def _enter(self, span: Span, context: Context | None) -> _SpanPlace:
+        outer = current_place(context)
+        is_root = outer is None
+        if outer is None:
+            outer = Place(implied_run(span.name, span.context.trace_id, context))
+            outer.run.span = span
+        attributes = attributes_of(span)
+        kind = kind_at_start(span.name, attributes)
+        call = outer.call
+        if kind is not None and not _is_part_of(kind, call):
+            call = _call(kind, span.name, attributes, outer)
+        place = _SpanPlace(outer, call, kind, is_root)
+        mark(span, place)
+        self._open[span.context.span_id] = place
+        return place
+
+
+def _is_ours(span: ReadableSpan) -> bool:
+    """Whether it is one of ours: they ask for themselves, with more at hand than attributes."""
+    scope = span.instrumentation_scope
+    return scope is not None and scope.name == TRACER
+
+
+def _comes_by_the_boundary(span: ReadableSpan) -> bool:
+    """Whether the span is an instrumentor's of a client whose requests we meet themselves."""
+    library = _LIBRARY_OF.get(_scope_name(span))
+    return library is not None and is_guarded(library)
+
+
+def _is_part_of(kind: Kind, call: Call | None) -> bool:
+    """Whether a model call is the inside of another: a framework's span around a client's."""
+    return call is not None and call.kind == kind and call.is_model_call and call.outcome == "open"
+
+
+def _call(
+    kind: Kind,
+    name: str,
+    attributes: Mapping[str, object],
+    outer: Place,
+) -> Call:
+    said = describe(kind, name, attributes)
+    return Call(
+        kind,
+        said.name,
+        outer.run,
+        parent=outer.call,
+        attributes=dict(attributes),
+        provider=said.provider,
+        model=said.model,
+        max_tokens=said.max_tokens,
+        arguments=said.arguments,
+        content=said.content,
+    )
+
+
+def _leave(span: ReadableSpan, place: _SpanPlace) -> None:
+    attributes = attributes_of(span)
+    call = place.call
+    if place.own_call is None and place.kind is None:
+        call = _found_late(span.name, attributes, place)
+    if call is not None and (call is not place.outer.call or call.is_model_call):
+        finish(call, attributes, _scope_name(span))
+    if (
+        call is not None
+        and call is not place.outer.call
+        and (call.admitted or call.outcome != "open" or _admit_late(call))
+    ):
+        failed = span.status.status_code is StatusCode.ERROR
+        settle(call, "error" if failed else "ok", span.status.description if failed else None)
+    if place.is_root:
+        place.run.end()
+
+
+def _scope_name(span: ReadableSpan) -> str:
+    return span.instrumentation_scope.name if span.instrumentation_scope else ""
+
+
+def _found_late(name: str, attributes: Mapping[str, object], place: _SpanPlace) -> Call | None:
+    """The call of a span that said only after its start what it stands for.
+
+    It is over, so nothing can be refused any more.
+    """
+    kind = kind_at_start(name, attributes)
+    if kind is None or _is_part_of(kind, place.call):
+        return place.call
+    return _call(kind, name, attributes, place.outer)
+
+
+def _admit_late(call: Call) -> bool:
+    """Count a call that is over and that no guard was asked about: it may stop what follows."""
+    try:
+        admit(call)
+    except Refused:
+        return False
+    return True

@@ -1,0 +1,107 @@
+"""What a run did and used, for its receipt."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from agentguard.prices.model import Usage
+
+if TYPE_CHECKING:
+    from agentguard.guards.call import Call
+    from agentguard.prices.meter import Meter
+
+__all__ = ["Tally"]
+
+_PICO = Decimal("1e-12")
+_MOST_UNPRICED = 1_000
+
+
+class Tally:
+    """Counts of one run. Cheap to add to: prices are looked up when costs are read."""
+
+    __slots__ = (
+        "_lock",
+        "_pico",
+        "_unpriced",
+        "calls",
+        "errors",
+        "models",
+        "refused",
+        "stated_cost",
+        "tools",
+        "unknown",
+        "usage",
+    )
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._unpriced: list[tuple[str | None, str, Usage]] = []
+        self._pico = 0
+        self.calls = 0
+        """Model calls that were sent."""
+        self.models: Counter[str] = Counter()
+        """Calls of each model."""
+        self.tools: Counter[str] = Counter()
+        """Calls of each tool."""
+        self.errors = 0
+        self.refused: Counter[str] = Counter()
+        """Operations that were refused, by their kind."""
+        self.usage = Usage()
+        """All tokens, disjoint."""
+        self.unknown: set[str] = set()
+        """The models whose price was looked up and is not known: their calls are not in the cost.
+        """
+        self.stated_cost = Decimal(0)
+        """US dollars of the calls that said themselves what they cost."""
+
+    def add(self, call: Call) -> None:
+        """Count a call that ended."""
+        with self._lock:
+            if call.outcome == "refused":
+                self.refused[call.kind] += 1
+                return
+            if call.outcome == "error":
+                self.errors += 1
+            if call.kind == "tool":
+                self.tools[call.name] += 1
+            elif call.is_model_call:
+                self._add_model_call(call)
+
+    def _add_model_call(self, call: Call) -> None:
+        self.calls += 1
+        self.models[call.model or call.name] += 1
+        if call.usage is not None:
+            self.usage = Usage(*map(int.__add__, self.usage, call.usage))
+        if call.cost is not None:
+            self.stated_cost += call.cost
+        elif call.usage is not None:
+            self._unpriced.append((call.provider, call.model or call.name, call.usage))
+            if len(self._unpriced) >= _MOST_UNPRICED:
+                self._price()
+
+    def cost_usd(self) -> Decimal:
+        """US dollars, at the prices of today; the first to ask may wait for them to be loaded."""
+        with self._lock:
+            self._price()
+            return self.stated_cost + self._pico * _PICO
+
+    def _price(self) -> None:
+        if not self._unpriced:
+            return
+        meter = _meter()
+        for provider, model, usage in self._unpriced:
+            price = meter.price(provider, model)
+            if price is None:
+                self.unknown.add(model)
+            else:
+                self._pico += price.cost(usage)
+        self._unpriced.clear()
+
+
+def _meter() -> Meter:
+    from agentguard.prices.source import load_meter, override_file
+
+    return load_meter(override_file())

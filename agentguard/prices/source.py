@@ -1,0 +1,98 @@
+"""The prices in force: the bundled ones, and the overrides in the file `AGENTGUARD_PRICES` names.
+
+One source for all: guards count with `load_meter`, `agentguard prices` shows `load_table`, and the
+store is given `override_rules` with each start, so that a call costs the same everywhere.
+
+Loading takes some tenths of a second. A guard that counts dollars starts it in the background when
+it is made; the first call waits for what is missing of it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from agentguard.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from agentguard.prices.meter import Meter
+    from agentguard.prices.rule import PriceRule
+    from agentguard.prices.table import PriceTable
+
+__all__ = [
+    "PRICES_VAR",
+    "load_meter",
+    "load_table",
+    "override_file",
+    "override_rules",
+    "preload",
+]
+
+PRICES_VAR: Final = "AGENTGUARD_PRICES"
+"""Names a TOML or JSON file of price overrides (`agentguard.prices.overrides`)."""
+
+_lock = threading.Lock()
+_meters: dict[Path | None, Meter] = {}
+_preload_once = threading.Semaphore()
+
+# A fork in the middle of loading would leave the child with locks whose owner is gone.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
+
+
+def override_file(given: Path | str | None = None) -> Path | None:
+    """The file of price overrides: the one given, otherwise the variable's, otherwise none."""
+    named = given or os.environ.get(PRICES_VAR, "").strip()
+    return Path(named).expanduser() if named else None
+
+
+def load_meter(overrides: Path | None = None) -> Meter:
+    """Fast look-up in the bundled prices and these overrides, which are read once.
+
+    Raises:
+        ConfigurationError: the file cannot be read or an entry in it is wrong.
+    """
+    found = _meters.get(overrides)
+    if found is None:
+        with _lock:
+            found = _meters.get(overrides)
+            if found is None:
+                found = _meters[overrides] = _load(overrides)
+    return found
+
+
+def load_table(overrides: Path | None = None) -> PriceTable:
+    """The bundled prices and these overrides. Raises ConfigurationError as `load_meter` does."""
+    return load_meter(overrides).table
+
+
+def preload() -> None:
+    """Load the bundled prices in the background, unless they are there."""
+    if _preload_once.acquire(blocking=False):
+        threading.Thread(target=load_meter, name="agentguard-prices", daemon=True).start()
+
+
+def override_rules(overrides: Path | None = None) -> tuple[PriceRule, ...]:
+    """The rules in the file of overrides; none without a file.
+
+    Raises ConfigurationError as `load_meter` does.
+    """
+    if overrides is None:
+        return ()
+    from agentguard.prices.overrides import PriceOverrideError, load_overrides
+
+    try:
+        return load_overrides(overrides)
+    except PriceOverrideError as problem:
+        raise ConfigurationError(f"price overrides: {problem}") from None
+
+
+def _load(overrides: Path | None) -> Meter:
+    from agentguard.prices.meter import Meter
+    from agentguard.prices.table import PriceTable
+
+    return Meter(PriceTable(override_rules(overrides)))
