@@ -12,7 +12,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from agentguard.demo.provider import openai_chat, openai_embeddings, openai_responses
+from agentguard.demo.provider import (
+    anthropic_messages,
+    openai_chat,
+    openai_embeddings,
+    openai_responses,
+)
 from agentguard.demo.provider.conversation import Responder, Usage, echo
 from agentguard.demo.provider.errors import ProtocolError
 from agentguard.demo.provider.reply import Reply
@@ -30,6 +35,7 @@ _ROUTES: dict[str, Handler] = {
     "/v1/chat/completions": openai_chat.answer,
     "/v1/responses": openai_responses.answer,
     "/v1/embeddings": openai_embeddings.answer,
+    "/v1/messages": anthropic_messages.answer,
 }
 
 
@@ -166,7 +172,9 @@ class _RequestHandler(BaseHTTPRequestHandler):
         raw = self.rfile.read(min(int(self.headers.get("content-length") or 0), _MAX_BODY))
         try:
             body = _json_object(raw)
-            key = (self.headers.get("authorization") or "").removeprefix("Bearer ")
+            key = self.headers.get("x-api-key") or (
+                self.headers.get("authorization") or ""
+            ).removeprefix("Bearer ")
             reply = self.provider.reply_to(self.path.partition("?")[0], key, body)
             usage = reply.usage
         except ProtocolError as error:

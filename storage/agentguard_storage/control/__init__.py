@@ -1,8 +1,10 @@
-"""The control plane: projects and API keys, in SQLite or PostgreSQL.
+"""The control plane: projects, API keys, shared budgets and stops, in SQLite or PostgreSQL.
 
 `open_control_plane` gives everything at once; the parts can be had one by one.
 """
 
+from agentguard_storage.control.budget_models import Budget, StopOrder
+from agentguard_storage.control.budgets import Budgets
 from agentguard_storage.control.database import ControlDatabase
 from agentguard_storage.control.keyformat import PresentedKey, parse_key
 from agentguard_storage.control.keys import ApiKeys
@@ -11,6 +13,8 @@ from agentguard_storage.control.models import ApiKey, Project, Scope
 from agentguard_storage.control.pepper import Pepper, load_pepper
 from agentguard_storage.control.plane import ControlPlane, default_url, open_control_plane
 from agentguard_storage.control.projects import DEFAULT_PROJECT, Projects
+from agentguard_storage.control.reservations import Reservations
+from agentguard_storage.control.stops import Stops
 from agentguard_storage.control.upgrade import upgrade
 from agentguard_storage.control.verifier import KeyVerifier
 
@@ -18,6 +22,8 @@ __all__ = [
     "DEFAULT_PROJECT",
     "ApiKey",
     "ApiKeys",
+    "Budget",
+    "Budgets",
     "ControlDatabase",
     "ControlPlane",
     "KeyVerifier",
@@ -26,7 +32,10 @@ __all__ = [
     "Principal",
     "Project",
     "Projects",
+    "Reservations",
     "Scope",
+    "StopOrder",
+    "Stops",
     "default_url",
     "load_pepper",
     "open_control_plane",

@@ -10,6 +10,10 @@ ControlError                  (an AgentGuardError)
 ├── UnknownProject
 ├── DuplicateProject
 ├── UnknownKey                no key has this id                  (management only)
+├── UnknownBudget             no budget of the project has this name     (collector: 404)
+├── UnknownReservation        no reservation of the budget has this id   (collector: 404)
+├── ReservationConflict       its id was used with other figures         (collector: 409)
+├── UnknownStop               no stop of the project has this id         (collector: 404)
 └── KeyRefused                what a caller presented is refused  (collector: 401)
     ├── InvalidKey            missing, malformed, unknown or wrong
     ├── KeyRevoked
@@ -59,6 +63,22 @@ class DuplicateProject(ControlError):
 
 class UnknownKey(ControlError):
     """No API key has this id."""
+
+
+class UnknownBudget(ControlError):
+    """No budget of the project has this name."""
+
+
+class UnknownReservation(ControlError):
+    """No reservation of the budget has this id."""
+
+
+class ReservationConflict(ControlError):
+    """A reservation with this id was made before, with other figures."""
+
+
+class UnknownStop(ControlError):
+    """No stop of the project has this id."""
 
 
 class KeyRefused(ControlError):

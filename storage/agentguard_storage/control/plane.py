@@ -5,12 +5,15 @@ from pathlib import Path
 
 from sqlalchemy.exc import IntegrityError
 
+from agentguard_storage.control.budgets import Budgets
 from agentguard_storage.control.database import ControlDatabase
 from agentguard_storage.control.errors import ControlPlaneUnavailable, WrongSecretKey
 from agentguard_storage.control.keys import ApiKeys
 from agentguard_storage.control.models import Setting
 from agentguard_storage.control.pepper import ENVIRONMENT_VARIABLE, Pepper, load_pepper
 from agentguard_storage.control.projects import Projects
+from agentguard_storage.control.reservations import Reservations
+from agentguard_storage.control.stops import Stops
 from agentguard_storage.control.upgrade import upgrade
 from agentguard_storage.control.verifier import KeyVerifier
 
@@ -25,6 +28,9 @@ class ControlPlane:
     projects: Projects
     keys: ApiKeys
     verifier: KeyVerifier
+    budgets: Budgets
+    reservations: Reservations
+    stops: Stops
 
     def close(self) -> None:
         """Close the database's connections."""
@@ -58,7 +64,13 @@ def open_control_plane(data_dir: Path, url: str | None = None) -> ControlPlane:
         database.close()
         raise
     return ControlPlane(
-        database, Projects(database), ApiKeys(database, pepper), KeyVerifier(database, pepper)
+        database,
+        Projects(database),
+        ApiKeys(database, pepper),
+        KeyVerifier(database, pepper),
+        Budgets(database),
+        Reservations(database),
+        Stops(database),
     )
 
 

@@ -20,7 +20,16 @@ from agentguard_storage.control.errors import (
 from agentguard_storage.control.models import Base, Setting
 from agentguard_storage.control.upgrade import alembic_config
 
-TABLES = {"alembic_version", "api_keys", "projects", "settings"}
+TABLES = {
+    "alembic_version",
+    "api_keys",
+    "budget_pots",
+    "budget_reservations",
+    "budgets",
+    "projects",
+    "settings",
+    "stops",
+}
 # Forks, so that eight processes cost one import; they start when the gate closes.
 EIGHT_UPGRADERS = """
 import os, sys

@@ -1,0 +1,108 @@
+"""What an agent is told again and again: the same failure, the same answer."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Final
+
+from agentguard.guards.call import Call
+from agentguard.guards.normalise import forms
+
+__all__ = ["Answers", "messages", "said", "says_wait"]
+
+_MORE: Final = 2
+"""How much oftener different calls may bring back the same than the same call may be made."""
+_LONGEST_WAIT: Final = 400
+_WAITING: Final = (
+    "pending", "queued", "running", "in progress", "in_progress", "processing", "not ready",
+    "waiting", "building", "starting", "scheduled", "still ", "try again later", "not finished",
+)  # fmt: skip
+
+
+class Answers:
+    """The latest answers of one caller's tools, and those in words of its models."""
+
+    __slots__ = ("_failures", "_repeats", "_said", "_told")
+
+    def __init__(self, repeats: int) -> None:
+        self._repeats = repeats
+        self._failures: deque[tuple[str, int, frozenset[object]]] = deque(maxlen=repeats + _MORE)
+        self._told: deque[tuple[str, int]] = deque(maxlen=repeats + _MORE)
+        self._said: deque[tuple[int, int]] = deque(maxlen=repeats)
+
+    def failed(self, call: Call, error: int) -> int:
+        """How often this failure came in a row, where that is too often; otherwise 0.
+
+        The same failure of one tool, while no tool works, `repeats` times where an argument stays
+        the same, and two times more where none does: three sites that cannot be reached are not a
+        circle, three patches of one file that do not apply are.
+        """
+        self._told.clear()
+        failures = self._failures
+        if failures and failures[-1][:2] != (call.name, error):
+            failures.clear()
+        failures.append((call.name, error, _parts(call.arguments)))
+        # Of the last ones, for an agent may come to one file by way of others.
+        latest = [parts for *_, parts in failures][-self._repeats :]
+        share = frozenset.intersection(*latest) or not any(latest)
+        most = self._repeats if share else self._repeats + _MORE
+        return len(failures) if len(failures) >= most else 0
+
+    def told(self, call: Call, answer: int) -> int:
+        """How often different calls of one tool in a row brought back this answer, if too often."""
+        self._failures.clear()
+        told = self._told
+        if told and told[-1] != (call.name, answer):
+            told.clear()
+        told.append((call.name, answer))
+        return len(told) if len(told) == told.maxlen else 0
+
+    def worked(self) -> None:
+        """A tool brought back something of which nothing is known, or that says to wait."""
+        self._failures.clear()
+        self._told.clear()
+
+    def said(self, answer: int | None, size: int) -> int:
+        """How often a model gave this answer in words, and no other, if too often.
+
+        `size` is the number of messages that it was sent: it grows within one conversation. A model
+        that sorts things says the same of many of them, in a new one each.
+        """
+        said = self._said
+        if answer is None or (said and (said[-1][0] != answer or said[-1][1] >= size)):
+            said.clear()
+        if answer is None:
+            return 0
+        said.append((answer, size))
+        return len(said) if len(said) == said.maxlen else 0
+
+
+def messages(content: object) -> list[object]:
+    """The messages that a model is sent, the newest last."""
+    if isinstance(content, Mapping):
+        content = content.get("messages", content.get("input", [content]))
+    return content if isinstance(content, list) else [content]
+
+
+def said(output: object) -> tuple[str, object]:
+    """A model's answer in words, and the tools that it asked for."""
+    if isinstance(output, Mapping):
+        text = output.get("text")
+        return (text if isinstance(text, str) else ""), output.get("tool_calls")
+    return (output, None) if isinstance(output, str) else ("", None)
+
+
+def says_wait(answer: object) -> bool:
+    """Whether the answer is that something is not ready yet."""
+    text = answer if isinstance(answer, str) else repr(answer)
+    if len(text) > _LONGEST_WAIT:
+        return False
+    text = text.lower()
+    return any(word in text for word in _WAITING)
+
+
+def _parts(arguments: object) -> frozenset[object]:
+    """The arguments, each with its name."""
+    plain, _ = forms(arguments)
+    return frozenset(plain) if isinstance(plain, tuple) else frozenset((plain,))

@@ -1,0 +1,132 @@
+"""The calls of one caller, one after the other, and the circles in them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+__all__ = ["Circle", "Step", "Track"]
+
+LONGEST_CYCLE: Final = 8
+
+
+class Step:
+    """One call. `answer` is a hash, and like `failed` None as long as the call has not ended."""
+
+    __slots__ = ("answer", "failed", "loose", "name", "plain", "waits")
+
+    def __init__(self, name: str, plain: int, loose: int) -> None:
+        self.name = name
+        self.plain = plain
+        self.loose = loose
+        self.answer: int | None = None
+        self.failed: bool | None = None
+        self.waits = False
+        """Whether its answer says that what it asks for is not ready."""
+
+    def is_same(self, other: Step) -> bool:
+        """Whether one is a repetition of the other.
+
+        Answers that differ are progress. Where one is not known, the calls have to be the same to
+        the letter, but for white space, order and what its name says is made anew each time.
+        """
+        if self.loose != other.loose:
+            return False
+        if self.answer is None or other.answer is None:
+            return self.plain == other.plain
+        return self.answer == other.answer and self.failed == other.failed
+
+
+class Circle(NamedTuple):
+    """The steps of a cycle, the last time it went round, and how often it went round in all."""
+
+    steps: Sequence[Step]
+    rounds: int
+
+
+class Track:
+    """The latest steps of one caller.
+
+    For each length of a cycle it keeps how many of the latest steps are alike to the one so many
+    before: a few comparisons a step, however many there were.
+    """
+
+    __slots__ = ("_alike", "_kept", "_repeats", "_seen", "steps")
+
+    def __init__(self, repeats: int, window: int | None) -> None:
+        self._repeats = repeats
+        # Room for a call more in each round than the cycle has.
+        self._kept = window or repeats * (LONGEST_CYCLE + 1) + 1
+        self.steps: deque[Step] = deque()
+        self._alike = [0] * (LONGEST_CYCLE + 1)
+        self._seen: dict[int, int] = {}
+
+    def add(self, step: Step) -> bool:
+        """A call begins; whether one like it was made of late."""
+        steps, alike, loose, seen = self.steps, self._alike, step.loose, self._seen
+        known = len(steps)
+        if known == self._kept:
+            oldest = steps.popleft().loose
+            if seen[oldest] == 1:
+                del seen[oldest]
+            else:
+                seen[oldest] -= 1
+            known -= 1
+        times = seen.get(loose, 0)
+        seen[loose] = times + 1
+        if not times:
+            if any(alike):
+                self._alike = [0] * (LONGEST_CYCLE + 1)
+            steps.append(step)
+            return False
+        for length in range(1, min(LONGEST_CYCLE, known) + 1):
+            alike[length] = alike[length] + 1 if steps[-length].loose == loose else 0
+        steps.append(step)
+        return True
+
+    def circle(self) -> Circle | None:
+        """The cycle that the latest step begins once more than is allowed."""
+        steps = self.steps
+        for length in range(1, LONGEST_CYCLE + 1):
+            wanted = self._wanted(length)
+            alike = self._alike[length]
+            if alike >= wanted and wanted + length <= len(steps):
+                found = _repeated(steps, length, wanted)
+                if found is not None:
+                    return Circle(found, alike // length + 1)
+        return self._with_odd_calls()
+
+    def _with_odd_calls(self) -> Circle | None:
+        """A cycle of two steps or more into whose rounds one call each was thrown that is new."""
+        members = [(n, s) for n, s in enumerate(self.steps) if self._seen[s.loose] > 1]
+        for length in range(2, LONGEST_CYCLE + 1):
+            wanted = self._wanted(length)
+            taken = members[-(wanted + length) :]
+            if len(taken) < wanted + length:
+                return None
+            odd = taken[-1][0] - taken[0][0] + 1 - len(taken)
+            if 0 < odd < self._repeats:
+                found = _repeated([step for _, step in taken], length, wanted)
+                if found is not None and len({step.loose for step in found}) > 1:
+                    return Circle(found, self._repeats)
+        return None
+
+    def _wanted(self, length: int) -> int:
+        """How many steps in a row have to be alike to those a cycle before."""
+        if length == 1:
+            return self._repeats - 1
+        return max(self._repeats - 2, 1) * length + 1
+
+
+def _repeated(steps: Sequence[Step], length: int, wanted: int) -> list[Step] | None:
+    """The last whole cycle before the latest step, if the steps repeat those a cycle before."""
+    for back in range(2, wanted + 1):
+        if not steps[-back].is_same(steps[-back - length]):
+            return None
+    latest, before = steps[-1], steps[-1 - length]
+    # What the latest brings back is not known: that it is alike will do where the others, which
+    # were alike, brought back the same.
+    if latest.plain != before.plain and (wanted == 1 or before.answer is None):
+        return None
+    return [steps[-back] for back in range(length + 1, 1, -1)]

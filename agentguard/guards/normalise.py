@@ -1,0 +1,141 @@
+"""What makes two calls, or two answers, the same though they are not written alike.
+
+Two forms are made of each. In the *plain* one only what never means anything is gone: white space,
+the order of keys, and values whose name says that they are made anew for each call (`request_id`,
+`timestamp`, `nonce`). In the *loose* one so are values that look like such: UUIDs, long hex ids,
+times of day, durations. They may well mean something (reading the documents of a list, one after
+the other, by their ids), so what is alike in this form only is the same only where the answers are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+__all__ = ["Forms", "answer_form", "forms"]
+
+Forms = tuple[object, object]
+"""The plain and the loose form; equal to each other where nothing looks like noise."""
+
+_NOISE_NAME: Final = re.compile(
+    r"""(?:.*[_.-])?(?:
+        nonce|timestamp|ts|now|salt|attempt|attempt_no|retry|retry_count|retries|etag|sent_at|
+        (?:request|req|trace|span|call|tool_call|message|msg|correlation|idempotency|invocation|run|
+           event|x_request)[_-]?(?:id|key|uuid)|
+        created_at|updated_at|requested_at|called_at|time_?stamp|cache_?buster|traceparent|_
+    )""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_LOOKS_LIKE_NOISE: Final = re.compile(
+    r"""
+      [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}      # UUID
+    | \d{4}-\d\d-\d\d[T\ ]\d\d:(?!00:00)\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?  # ISO 8601
+    | \b\d\d:\d\d:\d\d(?:[.,]\d+)?\b                                    # a time of day
+    | \b1[5-9]\d{8}(?:\d{3})?(?:\.\d+)?\b                               # Unix time
+    | \b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{12,}\b                # hex digests and ids
+    | \b0x[0-9a-f]{6,}\b                                                # addresses
+    | \b(?:req|msg|call|run|trace|chatcmpl|toolu)[_-][0-9a-z]{6,}\b     # ids with a prefix
+    | \b\d+(?:\.\d+)?\s?(?:ms|us|µs|s|sec|secs|seconds)\b               # durations
+    | /tmp/[\w./-]+                                                     # temporary files
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+# An argument that is nothing but an id tells what the call is about.
+_IS_AN_ID: Final = re.compile(r"[0-9a-z]+(?:[_/.-][0-9a-z]+)*", re.IGNORECASE)
+_DIGIT: Final = re.compile(r"\d")
+_SPACE: Final = re.compile(r"\s+")
+_MOST_READ: Final = 8_192
+_DEEPEST: Final = 8
+_SCALARS: Final = (int, float, bool, type(None))
+
+
+def forms(arguments: object) -> Forms:
+    """The forms of a call's arguments: text, JSON as text, a mapping, or anything else."""
+    if isinstance(arguments, str):
+        arguments = _parsed(arguments)
+    plain, loose, is_noisy = _walk(arguments, 0)
+    return plain, loose if is_noisy else plain
+
+
+def answer_form(answer: object) -> object:
+    """The loose form of what came back; what is too long to be read whole is told by its middle."""
+    if isinstance(answer, str):
+        return _text_form(answer)
+    return forms(answer)[1]
+
+
+def _walk(value: object, depth: int) -> tuple[Any, Any, bool]:
+    """The plain form, the loose one, and whether they differ."""
+    if isinstance(value, str):
+        if len(value) > _MOST_READ:
+            form = _text_form(value)
+            return form, form, False
+        text = value.strip()
+        if _SPACE.search(text):
+            text = _SPACE.sub(" ", text)
+        if _DIGIT.search(text) and not _IS_AN_ID.fullmatch(text):
+            loose = _LOOKS_LIKE_NOISE.sub("~", text)
+            return text, loose, loose != text
+        return text, text, False
+    if isinstance(value, _SCALARS):
+        if type(value) in (int, float) and _is_clock(value):
+            return value, "~", True
+        return value, value, False
+    if depth >= _DEEPEST:
+        form = hash(repr(value))
+        return form, form, False
+    if isinstance(value, Mapping):
+        items = [
+            (str(key), *_walk(item, depth + 1))
+            for key, item in value.items()
+            if not _NOISE_NAME.fullmatch(str(key))
+        ]
+        items.sort(key=_first)
+        return (
+            tuple((key, plain) for key, plain, _, _ in items),
+            tuple((key, loose) for key, _, loose, _ in items),
+            any(noisy for *_, noisy in items),
+        )
+    if isinstance(value, list | tuple | set | frozenset):
+        parts = [_walk(item, depth + 1) for item in value]
+        return (
+            tuple(plain for plain, _, _ in parts),
+            tuple(loose for _, loose, _ in parts),
+            any(noisy for *_, noisy in parts),
+        )
+    return _walk(_described(value), depth + 1)
+
+
+def _first(item: tuple[str, Any, Any, bool]) -> str:
+    return item[0]
+
+
+def _described(value: object) -> object:
+    """The fields of a data class or a model, and the type of what shows none."""
+    fields = getattr(value, "__dict__", None)
+    return {**fields, "": type(value).__name__} if fields else repr(value)
+
+
+def _is_clock(value: Any) -> bool:
+    """Whether the number looks like milliseconds, or a fraction of seconds, since 1970."""
+    return 1_500_000_000_000 < value < 2_100_000_000_000 or (
+        isinstance(value, float) and 1_500_000_000 < value < 2_100_000_000 and value % 1 != 0
+    )
+
+
+def _text_form(text: str) -> object:
+    if len(text) > _MOST_READ:
+        half = _MOST_READ // 2
+        return (_text_form(text[:half]), hash(text[half:-half]), _text_form(text[-half:]))
+    return _LOOKS_LIKE_NOISE.sub("~", _SPACE.sub(" ", text.strip()))
+
+
+def _parsed(text: str) -> object:
+    if text[:1] not in ("{", "[") and text.lstrip()[:1] not in ("{", "["):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,185 @@
+"""Loops are found, and what looks like a loop is not one: a corpus of agents' behaviour."""
+
+import copy
+import json
+import uuid
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agentguard.errors import ConfigurationError, LoopDetected
+from agentguard.guards.call import Call
+from agentguard.guards.enforcement import admit, settle
+from agentguard.guards.loop import LoopGuard
+from agentguard.guards.state import RunState
+
+CORPUS = [
+    json.loads(line)
+    for file in sorted((Path(__file__).parent / "corpus").glob("*.jsonl"))
+    for line in file.read_text(encoding="utf-8").splitlines()
+]
+LOOPS = [entry for entry in CORPUS if entry["label"] == "loop"]
+FINE = [entry for entry in CORPUS if entry["label"] == "fine"]
+a_loop = pytest.mark.parametrize("entry", LOOPS, ids=lambda entry: entry["name"])
+looks_like_one = pytest.mark.parametrize("entry", FINE, ids=lambda entry: entry["name"])
+quick = settings(
+    max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), database=None
+)
+
+
+def stopped_at(calls, guard=None):
+    """The index of the call that a guard stops the run at, refused or ended; None without one."""
+    run = RunState("r", "1", [guard or LoopGuard()])
+    agents: dict[str, Call] = {}
+    for index, said in enumerate(calls):
+        name = said.get("agent")
+        if name and name not in agents:
+            agents[name] = Call("agent", name, run)
+        call = Call(
+            said["kind"],
+            said["name"],
+            run,
+            parent=agents.get(name),
+            arguments=said.get("arguments"),
+            content=said.get("content"),
+        )
+        try:
+            admit(call)
+        except LoopDetected:
+            return index
+        call.output = said.get("output")
+        error = said.get("error")
+        settle(call, "error" if error else "ok", error)
+        if run.stopped is not None:
+            return index
+    return None
+
+
+def latest(entry):
+    """Where a loop has to be found: two cycles after its start."""
+    rounds = 10 if entry.get("patience") else 2
+    return entry["starts_at"] + rounds * entry["cycle"] + 1
+
+
+def test_the_corpus_is_large_enough():
+    """There are more than 40 sequences of each kind together, no two of a name."""
+    assert len({entry["name"] for entry in CORPUS}) == len(CORPUS) > 60
+    assert min(len(LOOPS), len(FINE)) > 30
+
+
+@a_loop
+def test_a_loop_is_found(entry):
+    """Every loop is found within two cycles of its start, and not before it begins."""
+    found = stopped_at(entry["calls"])
+    assert found is not None, "not found"
+    assert entry["starts_at"] < found <= latest(entry)
+
+
+@looks_like_one
+def test_what_makes_progress_is_no_loop(entry):
+    """Nothing that gets on is stopped."""
+    assert stopped_at(entry["calls"]) is None
+
+
+@looks_like_one
+def test_what_makes_progress_is_no_loop_when_repeated_by_others(entry):
+    """Nor when another agent does the same at the same time."""
+    calls = []
+    for call in entry["calls"]:
+        name = call.get("agent", "")
+        calls += [{**call, "agent": f"{name}1"}, {**call, "agent": f"{name}2"}]
+    assert stopped_at(calls) is None
+
+
+@a_loop
+@quick
+@given(data=st.data())
+def test_noise_hides_no_loop(entry, data):
+    """Ids, timestamps and the order of keys that change from call to call hide no loop."""
+    calls = copy.deepcopy(entry["calls"])
+    for call in calls:
+        arguments = call.get("arguments")
+        if isinstance(arguments, dict):
+            noise = {
+                "request_id": str(data.draw(st.uuids(), label="id")),
+                "timestamp": data.draw(st.datetimes()).isoformat(),
+            }
+            items = data.draw(st.permutations([*arguments.items(), *noise.items()]))
+            call["arguments"] = dict(items)
+    found = stopped_at(calls)
+    assert found is not None
+    assert found <= latest(entry)
+
+
+@looks_like_one
+@quick
+@given(seed=st.integers(0, 2**32))
+def test_noise_makes_no_loop(entry, seed):
+    """Nor does noise make a loop of what is none."""
+    calls = copy.deepcopy(entry["calls"])
+    for number, call in enumerate(calls):
+        if isinstance(call.get("arguments"), dict):
+            call["arguments"]["request_id"] = str(uuid.UUID(int=seed * 1000 + number))
+    assert stopped_at(calls) is None
+
+
+@a_loop
+def test_an_agent_elsewhere_hides_no_loop(entry):
+    """Another agent that works on something else between the calls hides no loop."""
+    calls = []
+    for number, call in enumerate(entry["calls"]):
+        other = {"kind": "tool", "name": "read", "arguments": {"page": number}, "output": number}
+        calls += [call, {**other, "agent": "somebody else"}]
+    found = stopped_at(calls)
+    assert found is not None
+    assert found // 2 <= latest(entry)
+
+
+def test_parallel_calls_are_no_loop():
+    """The same request, made several times at once, asks for several answers."""
+    run = RunState("r", "1", [LoopGuard()])
+    calls = [
+        Call("llm", "gpt-5", run, content=[{"role": "user", "content": "a"}]) for _ in range(6)
+    ]
+    for call in calls:
+        admit(call)
+    for number, call in enumerate(calls):
+        call.output = {"text": f"answer {number}", "tool_calls": []}
+        settle(call)
+    assert run.stopped is None
+
+
+def test_the_reason_says_what_goes_round():
+    """The message names the calls and how often they came."""
+    run = RunState("r", "1", [LoopGuard()])
+    for _ in range(2):
+        call = Call("tool", "search", run, arguments={"query": "otters"})
+        admit(call)
+        call.output = "nothing"
+        settle(call)
+    with pytest.raises(LoopDetected, match=r"search\(query='otters'\) comes 3 times in a row"):
+        admit(Call("tool", "search", run, arguments={"query": "otters"}))
+    assert (run.stopped.limit, run.stopped.used, run.stopped.unit) == (3, 3, "repeats")
+
+
+@pytest.mark.parametrize("repeats", [2, 3, 4, 6])
+def test_max_repeats(repeats):
+    """The call that comes that often in a row is refused, as it always was."""
+    same = [{"kind": "tool", "name": "t", "arguments": {"a": 1}, "output": "x"}] * 9
+    assert stopped_at(same, LoopGuard(max_repeats=repeats)) == repeats - 1
+
+
+def test_window():
+    """Repetitions are looked for in the last calls only."""
+    cycle = [{"kind": "tool", "name": f"t{i}", "arguments": {}, "output": "x"} for i in range(5)]
+    assert stopped_at(cycle * 4, LoopGuard(window=6)) is None
+    assert stopped_at(cycle * 4, LoopGuard(window=20)) == 10
+
+
+@pytest.mark.parametrize("options", [{"max_repeats": 1}, {"max_repeats": "x"}, {"window": 2}])
+def test_bad_arguments(options):
+    """What cannot be used is said when the guard is made."""
+    with pytest.raises(ConfigurationError, match=next(iter(options))):
+        LoopGuard(**options)
