@@ -192,9 +192,16 @@ def _list(value: Any, name: str) -> list[Any]:
 
 def _get(value: Any, name: str) -> Any:
     """A field of an object of the client's, or of the mapping that it was made of."""
-    if isinstance(value, Mapping):
-        return value.get(name)
-    return getattr(value, name, None)
+    if value is None:
+        return None
+    try:
+        # A field that a model does not have costs microseconds to ask for in any other way.
+        fields, more = value.__dict__, value.__pydantic_extra__
+    except AttributeError:
+        return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+    if name in fields:
+        return fields[name]
+    return more.get(name) if more else None
 
 
 def _count(value: Any, name: str) -> int:

@@ -26,6 +26,7 @@ __all__ = ["install", "is_guarded", "uninstall"]
 log = logging.getLogger("agentguard")
 
 _LIBRARIES: Final = ("openai", "anthropic")
+_RAW: Final = "x-stainless-raw-response"
 _lock = threading.Lock()
 _originals: list[tuple[type, str, Any]] = []
 _guarded: set[str] = set()
@@ -98,7 +99,8 @@ def _with_subclasses(client: type) -> Iterator[type]:
     """
     if "request" in vars(client):
         yield client
-    for subclass in client.__subclasses__():
+    below: list[type] = client.__subclasses__()
+    for subclass in below:
         yield from _with_subclasses(subclass)
 
 
@@ -137,7 +139,7 @@ def _request_async(
                     raise reason from None
                 raise
             cancel.disarm(None)
-        return _landed(answer, flight, bool(more.get("stream")))
+        return await _landed_async(answer, flight, bool(more.get("stream")))
 
     return request
 
@@ -160,23 +162,48 @@ def _build_request(original: Callable[..., Any]) -> Callable[..., Any]:
 def _landed(answer: Any, flight: Flight, is_streamed: bool) -> Any:
     """The answer, read as far as it is there, and watched where it is still to come."""
     try:
-        parsed = answer
-        if type(answer).__name__ == "LegacyAPIResponse":
+        if type(answer).__name__ == "LegacyAPIResponse" or _is_raw_stream(answer, is_streamed):
             # What `with_raw_response` gives; it keeps what it has parsed.
-            parsed = answer.parse()
-        if is_stream(parsed):
-            flight.call.answered = True
-            watch_stream(parsed, flight)
-        elif is_streamed or _is_unread(parsed):
-            # The caller reads the bytes: what they hold is not known here.
-            flight.end("ok")
+            _look_at(answer.parse(), flight, is_streamed)
         else:
-            flight.answered(parsed)
+            _look_at(answer, flight, is_streamed)
     except Exception:
         log.debug("An answer could not be looked at", exc_info=True)
         flight.end("ok")
     return answer
 
 
-def _is_unread(answer: Any) -> bool:
+async def _landed_async(answer: Any, flight: Flight, is_streamed: bool) -> Any:
+    """The same, where raw answers are parsed by a coroutine."""
+    if not _is_raw_stream(answer, is_streamed):
+        return _landed(answer, flight, is_streamed)
+    try:
+        _look_at(await answer.parse(), flight, is_streamed)
+    except Exception:
+        log.debug("An answer could not be looked at", exc_info=True)
+        flight.end("ok")
+    return answer
+
+
+def _look_at(answer: Any, flight: Flight, is_streamed: bool) -> None:
+    if is_stream(answer):
+        flight.call.answered = True
+        watch_stream(answer, flight)
+    elif _is_response(answer) and answer.http_response.is_closed:
+        flight.answered(answer.http_response.json())
+    elif is_streamed or _is_response(answer):
+        # The caller reads the bytes: what they hold is not known here.
+        flight.end("ok")
+    else:
+        flight.answered(answer)
+
+
+def _is_raw_stream(answer: Any, is_streamed: bool) -> bool:
+    """Whether it is a raw answer that the caller will parse into a stream."""
+    if not (is_streamed and _is_response(answer)):
+        return False
+    return bool(answer.http_response.request.headers.get(_RAW) == "raw")
+
+
+def _is_response(answer: Any) -> bool:
     return type(answer).__name__ in ("APIResponse", "AsyncAPIResponse")

@@ -12,7 +12,7 @@ from typing import Any, Self
 from opentelemetry.context import Context, attach, detach
 
 from agentguard.boundary.answer import note_answer
-from agentguard.boundary.request import Asked, asked_by
+from agentguard.boundary.request import Asked, asked_by, kind_asked
 from agentguard.errors import Refused
 from agentguard.guards.call import Call, Outcome
 from agentguard.guards.enforcement import admit, proceed, refusal, settle
@@ -31,11 +31,11 @@ current_flight: ContextVar[Flight | None] = ContextVar("agentguard-flight", defa
 def take_off(library: str, client: Any, options: Any) -> Flight | None:
     """The flight of a request; None for one that no guard looks at. Raises `Refused`."""
     try:
-        asked = asked_by(library, client, options)
-        place = place_for_request() if asked is not None else None
-        if asked is None or place is None:
+        kind = kind_asked(library, options)
+        place = place_for_request() if kind is not None else None
+        if kind is None or place is None:
             return None
-        flight = _flight(asked, place)
+        flight = _flight(asked_by(library, kind, client, options), place)
     except Exception:
         log.warning("A model call could not be guarded, and is made", exc_info=True)
         return None

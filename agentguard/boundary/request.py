@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from agentguard.guards.call import Kind
 
-__all__ = ["Asked", "asked_by"]
+__all__ = ["Asked", "asked_by", "kind_asked"]
 
 # The paths under which models are called, by the last words of the URL. Those of other things, such
 # as the messages of OpenAI's threads or Anthropic's token counts, end differently.
@@ -53,23 +53,28 @@ class Asked(NamedTuple):
     content: object
 
 
-def asked_by(library: str, client: Any, options: Any) -> Asked | None:
-    """What the request asks of a model; None for any other request."""
+def kind_asked(library: str, options: Any) -> Kind | None:
+    """What kind of model the request is sent to; None for any other request."""
     if str(options.method).lower() != "post":
         return None
     path = urlsplit(str(options.url)).path.rstrip("/")
     for ending, kind in _ENDPOINTS[library].items():
         if path.endswith(ending):
-            body = options.json_data if isinstance(options.json_data, Mapping) else {}
-            model = body.get("model")
-            return Asked(
-                kind,
-                _provider(library, client),
-                str(model) if model is not None else None,
-                _most(body),
-                _content(body),
-            )
+            return kind
     return None
+
+
+def asked_by(library: str, kind: Kind, client: Any, options: Any) -> Asked:
+    """What the request asks of a model of that kind."""
+    body = options.json_data if isinstance(options.json_data, Mapping) else {}
+    model = body.get("model")
+    return Asked(
+        kind,
+        _provider(library, client),
+        str(model) if model is not None else None,
+        _most(body),
+        _content(body),
+    )
 
 
 def _provider(library: str, client: Any) -> str:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any, Self
+from weakref import ReferenceType, ref
 
 from agentguard.boundary.answer import PiecesSoFar
 from agentguard.boundary.flight import Flight
@@ -32,11 +33,11 @@ def watch_stream(stream: Any, flight: Flight) -> None:
     # Not the stream itself is looked at: an instrumentor's around it may seem to be of both kinds.
     if hasattr(pieces, "__anext__"):
         waiting = _AsyncPieces(pieces, stream.response, flight)
-        stream.close = partial(_close_async, stream.response, waiting)
+        stream.close = partial(_close_async, ref(stream), waiting)
         stream._iterator = waiting
     else:
         reading = _Pieces(pieces, stream.response, flight)
-        stream.close = partial(_close, stream.response, reading)
+        stream.close = partial(_close, ref(stream), reading)
         stream._iterator = reading
 
 
@@ -156,14 +157,19 @@ class _AsyncPieces(_Watched, AsyncIterator[Any]):
         return piece
 
 
-def _close(response: Any, watched: _Watched) -> None:
+# By a weak reference, as a stream that nobody holds shall be gone at once, and not be a cycle.
+def _close(stream: ReferenceType[Any], watched: _Watched) -> None:
     watched.give_up()
-    response.close()
+    held = stream()
+    if held is not None:
+        type(held).close(held)
 
 
-async def _close_async(response: Any, watched: _Watched) -> None:
+async def _close_async(stream: ReferenceType[Any], watched: _Watched) -> None:
     watched.give_up()
-    await response.aclose()
+    held = stream()
+    if held is not None:
+        await type(held).close(held)
 
 
 def _cut(response: Any, stop: Stop) -> None:

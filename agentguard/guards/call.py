@@ -138,6 +138,11 @@ class Call:
         self._arguments = value
 
     @property
+    def has_content(self) -> bool:
+        """Whether it is known what a model is sent; cheaper than to look at it."""
+        return self._content is not None
+
+    @property
     def content(self) -> object:
         """What a model is sent: messages, or text; None where it is not known."""
         if callable(self._content):

@@ -11,7 +11,7 @@ from agentguard.guards.call import Call
 from agentguard.guards.guard import Guard, Mode, OnError
 from agentguard.guards.loop_answers import Answers, messages, said, says_wait
 from agentguard.guards.loop_track import Circle, Step, Track
-from agentguard.guards.normalise import answer_form, forms
+from agentguard.guards.normalise import Answer, Forms, forms
 from agentguard.guards.verdict import Verdict
 
 __all__ = ["LoopGuard"]
@@ -19,8 +19,6 @@ __all__ = ["LoopGuard"]
 _TRACKED: Final = frozenset({"tool", "agent", "retrieval"})
 _PATIENCE: Final = 10
 """How many rounds of waiting for something are not a loop yet."""
-_SHORT: Final = 4
-"""Messages; in a longer conversation, requests of one length are compared from the second on."""
 _SHOWN: Final = 60
 
 
@@ -78,17 +76,18 @@ class LoopGuard(Guard):
     def on_start(self, call: Call) -> Verdict | None:
         """Refuses the call that goes round once more."""
         if call.kind in _TRACKED:
-            plain, loose = forms(call.arguments)
-        elif call.kind == "llm" and call.content is not None:
-            plain, loose = self._request(call)
+            track = self._caller(call).tools
+        elif call.kind == "llm" and call.has_content:
+            track = self._caller(call).models
         else:
             return None
-        step = Step(call.name, hash((call.name, plain)), hash((call.name, loose)))
-        call.held[self] = step
-        caller = self._caller(call)
-        track = caller.models if call.kind == "llm" else caller.tools
+        step = call.held[self] = Step(call)
         with self._lock:
-            circle = track.circle() if track.add(step) else None
+            track.begin(step)
+            if not track.is_suspicious:
+                return None
+            track.look()
+            circle = track.circle()
         return None if circle is None else self._objection(call, circle)
 
     def on_end(self, call: Call) -> Verdict | None:
@@ -98,20 +97,12 @@ class LoopGuard(Guard):
             return None
         caller = self._caller(call)
         with self._lock:
+            (caller.models if call.kind == "llm" else caller.tools).look()
             if call.kind == "llm":
                 return self._model_answered(call, caller.answers, step)
             if isinstance(step, Step):
                 return self._tool_answered(call, caller.answers, step)
         return None
-
-    def _request(self, call: Call) -> tuple[object, object]:
-        """The forms of a request: of what is new in it, as all that was said before is sent too."""
-        sent = messages(call.content)
-        size = len(sent)
-        if size > _SHORT and not self._caller(call).is_known(size):
-            return (size, ""), (size, "")
-        plain, loose = forms(sent[-1] if sent else None)
-        return (size, plain), (size, loose)
 
     def _objection(self, call: Call, circle: Circle) -> Verdict | None:
         steps = circle.steps
@@ -134,14 +125,14 @@ class LoopGuard(Guard):
     def _tool_answered(self, call: Call, answers: Answers, step: Step) -> Verdict | None:
         step.failed = call.outcome == "error"
         if step.failed:
-            step.answer = hash(answer_form(call.error))
+            step.answer = Answer(call.error)
             times = answers.failed(call, step.answer)
             what, told = "failed the same way", call.error or "without a message"
         elif call.output is None:
             answers.worked()
             return None
         else:
-            step.answer = hash(answer_form(call.output))
+            step.answer = Answer(call.output)
             step.waits = says_wait(call.output)
             if step.waits:
                 answers.worked()
@@ -159,10 +150,10 @@ class LoopGuard(Guard):
         if isinstance(step, Step):
             step.failed = failed
             if text or tools:
-                step.answer = hash((answer_form(text), answer_form(tools)))
+                step.answer = Answer({"text": text, "tools": tools} if tools else text)
         is_words = bool(text) and not tools and not failed
         size = len(messages(call.content)) if call.content is not None else -1
-        times = answers.said(hash(answer_form(text)) if is_words else None, size)
+        times = answers.said(Answer(text) if is_words else None, size)
         if not times:
             return None
         reason = f"{call.name} says the same for the time number {times}: {_short(text)}"
@@ -184,22 +175,23 @@ class LoopGuard(Guard):
 class _Caller:
     """What one agent did of late."""
 
-    __slots__ = ("_sizes", "answers", "models", "tools")
+    __slots__ = ("answers", "models", "tools")
 
     def __init__(self, repeats: int, window: int | None) -> None:
-        self.tools = Track(repeats, window)
-        self.models = Track(repeats, window)
+        self.tools = Track(repeats, window, _arguments)
+        self.models = Track(repeats, window, _request)
         self.answers = Answers(repeats)
-        self._sizes: set[int] = set()
 
-    def is_known(self, size: int) -> bool:
-        """Whether a request of so many messages was made before."""
-        if size in self._sizes:
-            return True
-        if len(self._sizes) > 1_000:
-            self._sizes.clear()
-        self._sizes.add(size)
-        return False
+
+def _arguments(call: Call) -> Forms:
+    return forms(call.arguments)
+
+
+def _request(call: Call) -> Forms:
+    """The forms of what is new in a request: all that was said before is sent with it."""
+    sent = messages(call.content)
+    plain, loose = forms(sent[-1] if sent else None)
+    return (len(sent), plain), (len(sent), loose)
 
 
 def _shown(call: Call) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agentguard.guards.call import Call
-from agentguard.guards.normalise import forms
+from agentguard.guards.normalise import Answer, forms
 
 __all__ = ["Answers", "messages", "said", "says_wait"]
 
@@ -27,11 +27,11 @@ class Answers:
 
     def __init__(self, repeats: int) -> None:
         self._repeats = repeats
-        self._failures: deque[tuple[str, int, frozenset[object]]] = deque(maxlen=repeats + _MORE)
-        self._told: deque[tuple[str, int]] = deque(maxlen=repeats + _MORE)
-        self._said: deque[tuple[int, int]] = deque(maxlen=repeats)
+        self._failures: deque[tuple[str, Answer, frozenset[object]]] = deque(maxlen=repeats + _MORE)
+        self._told: deque[tuple[str, Answer]] = deque(maxlen=repeats + _MORE)
+        self._said: deque[tuple[Answer, int]] = deque(maxlen=repeats)
 
-    def failed(self, call: Call, error: int) -> int:
+    def failed(self, call: Call, error: Answer) -> int:
         """How often this failure came in a row, where that is too often; otherwise 0.
 
         The same failure of one tool, while no tool works, `repeats` times where an argument stays
@@ -40,7 +40,7 @@ class Answers:
         """
         self._told.clear()
         failures = self._failures
-        if failures and failures[-1][:2] != (call.name, error):
+        if failures and not (failures[-1][0] == call.name and failures[-1][1].is_like(error)):
             failures.clear()
         failures.append((call.name, error, _parts(call.arguments)))
         # Of the last ones, for an agent may come to one file by way of others.
@@ -49,11 +49,11 @@ class Answers:
         most = self._repeats if share else self._repeats + _MORE
         return len(failures) if len(failures) >= most else 0
 
-    def told(self, call: Call, answer: int) -> int:
+    def told(self, call: Call, answer: Answer) -> int:
         """How often different calls of one tool in a row brought back this answer, if too often."""
         self._failures.clear()
         told = self._told
-        if told and told[-1] != (call.name, answer):
+        if told and not (told[-1][0] == call.name and told[-1][1].is_like(answer)):
             told.clear()
         told.append((call.name, answer))
         return len(told) if len(told) == told.maxlen else 0
@@ -63,17 +63,18 @@ class Answers:
         self._failures.clear()
         self._told.clear()
 
-    def said(self, answer: int | None, size: int) -> int:
+    def said(self, answer: Answer | None, size: int) -> int:
         """How often a model gave this answer in words, and no other, if too often.
 
         `size` is the number of messages that it was sent: it grows within one conversation. A model
         that sorts things says the same of many of them, in a new one each.
         """
         said = self._said
-        if answer is None or (said and (said[-1][0] != answer or said[-1][1] >= size)):
-            said.clear()
         if answer is None:
+            said.clear()
             return 0
+        if said and not (said[-1][1] < size and said[-1][0].is_like(answer)):
+            said.clear()
         said.append((answer, size))
         return len(said) if len(said) == said.maxlen else 0
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
+
+from agentguard.guards.call import Call
+from agentguard.guards.normalise import Answer, Forms
 
 __all__ = ["Circle", "Step", "Track"]
 
@@ -12,15 +15,17 @@ LONGEST_CYCLE: Final = 8
 
 
 class Step:
-    """One call. `answer` is a hash, and like `failed` None as long as the call has not ended."""
+    """One call. `answer` and `failed` are None as long as it has not ended."""
 
-    __slots__ = ("answer", "failed", "loose", "name", "plain", "waits")
+    __slots__ = ("answer", "call", "failed", "loose", "name", "plain", "waits")
 
-    def __init__(self, name: str, plain: int, loose: int) -> None:
-        self.name = name
-        self.plain = plain
-        self.loose = loose
-        self.answer: int | None = None
+    def __init__(self, call: Call) -> None:
+        self.call: Call | None = call
+        """Until it was looked into."""
+        self.name = call.name
+        self.plain = self.loose = 0
+        """Hashes of the call's forms."""
+        self.answer: Answer | None = None
         self.failed: bool | None = None
         self.waits = False
         """Whether its answer says that what it asks for is not ready."""
@@ -35,7 +40,7 @@ class Step:
             return False
         if self.answer is None or other.answer is None:
             return self.plain == other.plain
-        return self.answer == other.answer and self.failed == other.failed
+        return self.failed == other.failed and self.answer.is_like(other.answer)
 
 
 class Circle(NamedTuple):
@@ -49,22 +54,51 @@ class Track:
     """The latest steps of one caller.
 
     For each length of a cycle it keeps how many of the latest steps are alike to the one so many
-    before: a few comparisons a step, however many there were.
+    before: a few comparisons a step, however many there were. A step is looked into when its call
+    has ended, or when it might be one too many; so most calls begin without delay.
     """
 
-    __slots__ = ("_alike", "_kept", "_repeats", "_seen", "steps")
+    __slots__ = (
+        "_alike",
+        "_begun",
+        "_kept",
+        "_read",
+        "_repeats",
+        "_seen",
+        "is_suspicious",
+        "steps",
+    )
 
-    def __init__(self, repeats: int, window: int | None) -> None:
+    def __init__(self, repeats: int, window: int | None, read: Callable[[Call], Forms]) -> None:
         self._repeats = repeats
+        self._read = read
         # Room for a call more in each round than the cycle has.
         self._kept = window or repeats * (LONGEST_CYCLE + 1) + 1
         self.steps: deque[Step] = deque()
+        self._begun: deque[Step] = deque()
         self._alike = [0] * (LONGEST_CYCLE + 1)
         self._seen: dict[int, int] = {}
+        self.is_suspicious = repeats == 2
+        """Whether something was made twice of late, so that the next call has to be looked into."""
 
-    def add(self, step: Step) -> bool:
-        """A call begins; whether one like it was made of late."""
-        steps, alike, loose, seen = self.steps, self._alike, step.loose, self._seen
+    def begin(self, step: Step) -> None:
+        """A call begins."""
+        self._begun.append(step)
+
+    def look(self) -> None:
+        """Look into the calls that have begun, in their order."""
+        while self._begun:
+            self._add(self._begun.popleft())
+        self.is_suspicious = len(self._seen) < len(self.steps) or self._repeats == 2
+
+    def _add(self, step: Step) -> None:
+        call = step.call
+        if call is None:
+            return
+        plain, loose_form = self._read(call)
+        step.plain, loose = hash((step.name, plain)), hash((step.name, loose_form))
+        step.loose, step.call = loose, None
+        steps, alike, seen = self.steps, self._alike, self._seen
         known = len(steps)
         if known == self._kept:
             oldest = steps.popleft().loose
@@ -73,21 +107,16 @@ class Track:
             else:
                 seen[oldest] -= 1
             known -= 1
-        times = seen.get(loose, 0)
-        seen[loose] = times + 1
-        if not times:
-            if any(alike):
-                self._alike = [0] * (LONGEST_CYCLE + 1)
-            steps.append(step)
-            return False
+        seen[loose] = seen.get(loose, 0) + 1
         for length in range(1, min(LONGEST_CYCLE, known) + 1):
             alike[length] = alike[length] + 1 if steps[-length].loose == loose else 0
         steps.append(step)
-        return True
 
     def circle(self) -> Circle | None:
         """The cycle that the latest step begins once more than is allowed."""
         steps = self.steps
+        if self._seen[steps[-1].loose] == 1:
+            return None
         for length in range(1, LONGEST_CYCLE + 1):
             wanted = self._wanted(length)
             alike = self._alike[length]

@@ -12,9 +12,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["Forms", "answer_form", "forms"]
+__all__ = ["Answer", "Forms", "forms"]
 
 Forms = tuple[object, object]
 """The plain and the loose form; equal to each other where nothing looks like noise."""
@@ -44,8 +45,12 @@ _LOOKS_LIKE_NOISE: Final = re.compile(
 )
 # An argument that is nothing but an id tells what the call is about.
 _IS_AN_ID: Final = re.compile(r"[0-9a-z]+(?:[_/.-][0-9a-z]+)*", re.IGNORECASE)
-_DIGIT: Final = re.compile(r"\d")
+# Most texts are neither: these two tell at once.
+_MAY_LOOK_LIKE_NOISE: Final = re.compile(
+    r"\d{4}|\d:\d|0x|\d\s?[a-zµ]*s\b|[_-]\w*\d|[a-f0-9]{12}|/tmp/", re.IGNORECASE
+)
 _SPACE: Final = re.compile(r"\s+")
+_ODD_SPACE: Final = re.compile(r"[\t\n\r\f\v]|\s\s|^\s|\s\Z")
 _MOST_READ: Final = 8_192
 _DEEPEST: Final = 8
 _SCALARS: Final = (int, float, bool, type(None))
@@ -59,11 +64,35 @@ def forms(arguments: object) -> Forms:
     return plain, loose if is_noisy else plain
 
 
-def answer_form(answer: object) -> object:
-    """The loose form of what came back; what is too long to be read whole is told by its middle."""
-    if isinstance(answer, str):
-        return _text_form(answer)
-    return forms(answer)[1]
+class Answer:
+    """What came back from a call. Answers are alike where their loose forms are.
+
+    Texts are only looked into where that is not plain to see.
+    """
+
+    __slots__ = ("_form", "_text")
+
+    def __init__(self, value: object) -> None:
+        self._text = value if isinstance(value, str) else None
+        self._form: object = None if self._text is not None else forms(value)[1]
+
+    def is_like(self, other: Answer) -> bool:
+        """Whether both say the same."""
+        own, others = self._text, other._text
+        if own is None or others is None:
+            return self.form == other.form
+        if own == others:
+            return True
+        # Ids and times are much of a length.
+        longer = max(len(own), len(others))
+        return abs(len(own) - len(others)) <= 32 + longer // 10 and self.form == other.form
+
+    @property
+    def form(self) -> object:
+        """The loose form; of what is too long to be read whole, that of its beginning and end."""
+        if self._form is None and self._text is not None:
+            self._form = _text_form(self._text)
+        return self._form
 
 
 def _walk(value: object, depth: int) -> tuple[Any, Any, bool]:
@@ -72,10 +101,8 @@ def _walk(value: object, depth: int) -> tuple[Any, Any, bool]:
         if len(value) > _MOST_READ:
             form = _text_form(value)
             return form, form, False
-        text = value.strip()
-        if _SPACE.search(text):
-            text = _SPACE.sub(" ", text)
-        if _DIGIT.search(text) and not _IS_AN_ID.fullmatch(text):
+        text = _SPACE.sub(" ", value).strip() if _ODD_SPACE.search(value) else value
+        if _MAY_LOOK_LIKE_NOISE.search(text) and not _IS_AN_ID.fullmatch(text):
             loose = _LOOKS_LIKE_NOISE.sub("~", text)
             return text, loose, loose != text
         return text, text, False
@@ -90,7 +117,7 @@ def _walk(value: object, depth: int) -> tuple[Any, Any, bool]:
         items = [
             (str(key), *_walk(item, depth + 1))
             for key, item in value.items()
-            if not _NOISE_NAME.fullmatch(str(key))
+            if not _is_made_anew(str(key))
         ]
         items.sort(key=_first)
         return (
@@ -106,6 +133,11 @@ def _walk(value: object, depth: int) -> tuple[Any, Any, bool]:
             any(noisy for *_, noisy in parts),
         )
     return _walk(_described(value), depth + 1)
+
+
+@lru_cache(4096)
+def _is_made_anew(name: str) -> bool:
+    return _NOISE_NAME.fullmatch(name) is not None
 
 
 def _first(item: tuple[str, Any, Any, bool]) -> str:

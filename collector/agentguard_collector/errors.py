@@ -4,6 +4,8 @@ Refusal
 ├── BadData            400  INVALID_ARGUMENT     never retried
 ├── Unauthenticated    401  UNAUTHENTICATED
 ├── Forbidden          403  PERMISSION_DENIED
+├── NotFound           404  NOT_FOUND            the control plane's API alone
+├── Conflict           409  ALREADY_EXISTS       the control plane's API alone
 ├── MethodNotAllowed   405  UNIMPLEMENTED
 ├── TooLarge           413  RESOURCE_EXHAUSTED   never retried (no RetryInfo)
 ├── UnsupportedMedia   415  UNIMPLEMENTED
@@ -21,8 +23,10 @@ from grpc import StatusCode
 
 __all__ = [
     "BadData",
+    "Conflict",
     "Forbidden",
     "MethodNotAllowed",
+    "NotFound",
     "RateLimited",
     "Refusal",
     "TooLarge",
@@ -71,6 +75,20 @@ class Forbidden(Refusal):
 
     http_status, grpc_status = 403, StatusCode.PERMISSION_DENIED
     default_reason = "forbidden"
+
+
+class NotFound(Refusal):
+    """What is asked about does not exist in the caller's project."""
+
+    http_status, grpc_status = 404, StatusCode.NOT_FOUND
+    default_reason = "not_found"
+
+
+class Conflict(Refusal):
+    """An id was used before, for something else."""
+
+    http_status, grpc_status = 409, StatusCode.ALREADY_EXISTS
+    default_reason = "conflict"
 
 
 class MethodNotAllowed(Refusal):

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from agentguard_collector.control_api import add_control_api
 from agentguard_collector.errors import (
     BadData,
     MethodNotAllowed,
@@ -27,6 +28,7 @@ from agentguard_collector.replies import (
     refusal_headers,
     success_body,
 )
+from agentguard_storage.control import ControlPlane
 
 __all__ = ["create_app"]
 
@@ -35,10 +37,17 @@ logger = logging.getLogger(__name__)
 Readiness = Callable[[], Awaitable[dict[str, object]]]
 
 
-def create_app(intake: Intake, readiness: Readiness) -> ASGIApp:
-    """Build the application. `readiness` returns what /readyz shows; its "ready" decides."""
+def create_app(
+    intake: Intake, readiness: Readiness, control: ControlPlane | None = None
+) -> ASGIApp:
+    """Build the application. `readiness` returns what /readyz shows; its "ready" decides.
+
+    With a control plane, budgets and stops are served under /api/v1 as well.
+    """
     traces = TracesEndpoint(intake)
     others = _operators_app(intake, readiness)
+    if control is not None:
+        add_control_api(others, control, lambda: intake.open)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # Middleware and routing would cost a fifth of what a batch costs otherwise.

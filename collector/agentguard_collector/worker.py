@@ -28,8 +28,9 @@ from agentguard_collector.parent import stop_with_parent
 from agentguard_collector.seen import Seen
 from agentguard_collector.settings import Settings
 from agentguard_collector.sink import Sink
+from agentguard_collector.sweeper import sweep_budgets
 from agentguard_collector.wal import Usage, Writer, claim_folder
-from agentguard_storage.control import open_control_plane
+from agentguard_storage.control import ControlPlane, open_control_plane
 
 __all__ = ["run"]
 
@@ -57,6 +58,7 @@ class _Pipeline:
     usage: Usage
     settings: Settings
     worker: str
+    control: ControlPlane
 
     async def readiness(self) -> dict[str, object]:
         """Ready means: able to make spans durable. The store may be away."""
@@ -80,7 +82,7 @@ async def run(settings: Settings) -> None:
     async with _pipeline(settings) as pipeline:
         listener = _listen(settings)
         config = uvicorn.Config(
-            create_app(pipeline.intake, pipeline.readiness),
+            create_app(pipeline.intake, pipeline.readiness, pipeline.control),
             http="httptools",
             lifespan="off",
             access_log=False,
@@ -144,9 +146,15 @@ async def _pipeline(settings: Settings) -> AsyncIterator[_Pipeline]:
         metrics.gauge("wal_bytes", "Bytes that wait for the store", lambda: usage.bytes)
         metrics.gauge("wal_segments", "Segments that wait", lambda: flusher.backlog)
         metrics.gauge("lag_seconds", "Age of the oldest span that waits", lambda: flusher.lag)
-        tasks = [asyncio.create_task(flusher.run()), asyncio.create_task(orphans.watch())]
+        tasks = [
+            asyncio.create_task(flusher.run()),
+            asyncio.create_task(orphans.watch()),
+            asyncio.create_task(sweep_budgets(control.reservations)),
+        ]
         try:
-            yield _Pipeline(intake, committer, flusher, sink, usage, settings, own.folder.name)
+            yield _Pipeline(
+                intake, committer, flusher, sink, usage, settings, own.folder.name, control
+            )
         finally:
             await committer.close()
             if not await flusher.drained(settings.drain_timeout):

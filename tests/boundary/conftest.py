@@ -1,4 +1,4 @@
-"""A local model provider that counts what reaches it, and clients that are guarded at their edge."""
+"""A local model provider that counts what reaches it, and clients guarded at their edge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a budget's period begins and ends: by the calendar of a time zone, daylight saving included."""
+"""When a budget's period begins and ends, by the calendar of a time zone."""
 
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum

@@ -262,9 +262,7 @@ class Reservations:
         }
         fits = [
             getattr(Pot, f"spent_{unit}") + getattr(Pot, f"held_{unit}") + more - back <= limit
-            for unit, more, back, limit in zip(
-                _UNITS, granted, returns, budget.limits, strict=True
-            )
+            for unit, more, back, limit in zip(_UNITS, granted, returns, budget.limits, strict=True)
             if limit is not None and more > 0
         ]
         done = session.execute(update(Pot).where(Pot.id == pot.id, *fits).values(**change))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 
 from agentguard_storage.control.budget_models import StopOrder
 from agentguard_storage.control.database import ControlDatabase
@@ -99,6 +99,6 @@ class Stops:
             done = session.execute(stops.values(lifted_at=self._now()))
             return int(done.rowcount)  # type: ignore[attr-defined]
 
-    def _fresh(self):  # type: ignore[no-untyped-def]
+    def _fresh(self) -> ColumnElement[bool]:
         since = self._now() - RUN_STOPS_LAST
         return or_(StopOrder.what != "run", StopOrder.created_at > since)

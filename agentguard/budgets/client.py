@@ -1,0 +1,177 @@
+"""The collector's API of shared budgets and stops, as this process asks it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import threading
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit
+
+from agentguard.errors import AgentGuardError
+
+if TYPE_CHECKING:
+    from agentguard.config import Settings
+
+__all__ = [
+    "BudgetRefused",
+    "BudgetUnreachable",
+    "ControlClient",
+    "SharedBudgetError",
+    "budget_path",
+    "settings",
+]
+
+TIMEOUT: Final = 2.0
+_LONGEST_ANSWER: Final = 4 << 20
+_OURS: Final = frozenset({"authorization", "x-api-key"})
+
+
+class SharedBudgetError(AgentGuardError):
+    """A shared budget could not be asked; the message says which, and why."""
+
+
+class BudgetUnreachable(SharedBudgetError):
+    """The collector does not answer, or cannot at the moment: trying again later may work."""
+
+
+class BudgetRefused(SharedBudgetError):
+    """The collector answered, and trying again does not help.
+
+    There is no such budget, the key may not spend it, or it is another kind of budget.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def settings() -> Settings:
+    """What `init` was given, or else what it would read from the environment."""
+    from agentguard.runtime import runtime
+
+    if runtime.settings is not None:
+        return runtime.settings
+    from agentguard.config import load_settings
+
+    return load_settings()
+
+
+class ControlClient:
+    """One connection that is kept alive, used by one thread at a time and made anew after a fork.
+
+    Every request may be sent twice: the API takes a repetition for what it is.
+    """
+
+    def __init__(
+        self, endpoint: str, api_key: str | None, headers: dict[str, str] | None = None
+    ) -> None:
+        from agentguard.reading import TRACES_PATH
+
+        self.base = endpoint.removesuffix(TRACES_PATH).rstrip("/")
+        url = urlsplit(self.base)
+        self._https = url.scheme == "https"
+        self._host, self._port, self._path = url.hostname or "", url.port, url.path
+        given = {name.lower(): value for name, value in (headers or {}).items()}
+        self.has_key = api_key is not None or bool(_OURS & given.keys())
+        self._headers = {**given, "content-type": "application/json"}
+        if api_key is not None:
+            self._headers["authorization"] = f"Bearer {api_key}"
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._connection: http.client.HTTPConnection | None = None
+
+    @classmethod
+    def from_settings(cls) -> ControlClient:
+        """A client of the collector that spans are sent to, with the same key."""
+        found = settings()
+        return cls(found.endpoint, found.api_key, dict(found.headers))
+
+    def ask(
+        self, method: str, path: str, body: object = None, timeout: float = TIMEOUT
+    ) -> dict[str, Any]:
+        """The answer to a request below `/api/v1`.
+
+        Raises BudgetUnreachable where there is none within `timeout` seconds, BudgetRefused.
+        """
+        if os.getpid() != self._pid:
+            # The parent's socket is the parent's, and its lock may be held for ever.
+            self._pid, self._lock, self._connection = os.getpid(), threading.Lock(), None
+        data = None if body is None else json.dumps(body).encode()
+        with self._lock:
+            status, answer = self._send(method, f"{self._path}/api/v1{path}", data, timeout)
+        if status == 204:
+            return {}
+        try:
+            read = json.loads(answer)
+        except ValueError:
+            read = None
+        if not isinstance(read, dict):
+            raise BudgetRefused(
+                f"{self.base} answered HTTP {status} and no JSON: is it an AgentGuard collector?",
+                status,
+            )
+        if status < 300:
+            return read
+        message = str(read.get("message") or read.get("detail") or f"HTTP {status}")[:500]
+        if status >= 500 or status == 429:
+            raise BudgetUnreachable(f"the collector at {self.base} says: {message}")
+        raise BudgetRefused(f"the collector at {self.base} says: {message}", status)
+
+    def close(self) -> None:
+        """Drop the connection, also under a request that is waiting for its answer."""
+        connection = self._connection
+        if connection is not None and connection.sock is not None and os.getpid() == self._pid:
+            import socket
+            from contextlib import suppress
+
+            with suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+    def _send(
+        self, method: str, path: str, data: bytes | None, timeout: float
+    ) -> tuple[int, bytes]:
+        is_new = self._connection is None
+        try:
+            return self._send_once(method, path, data, timeout)
+        except (OSError, http.client.HTTPException) as problem:
+            self._drop()
+            # The server may have closed a connection that was not used for a while.
+            if is_new or isinstance(problem, TimeoutError):
+                raise self._unreachable(problem) from None
+        try:
+            return self._send_once(method, path, data, timeout)
+        except (OSError, http.client.HTTPException) as problem:
+            self._drop()
+            raise self._unreachable(problem) from None
+
+    def _send_once(
+        self, method: str, path: str, data: bytes | None, timeout: float
+    ) -> tuple[int, bytes]:
+        connection = self._connection
+        if connection is None:
+            make = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
+            connection = self._connection = make(self._host, self._port, timeout=timeout)
+        connection.timeout = timeout
+        if connection.sock is not None:
+            connection.sock.settimeout(timeout)
+        connection.request(method, path, data, self._headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read(_LONGEST_ANSWER)
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _unreachable(self, problem: Exception) -> BudgetUnreachable:
+        why = "no answer in time" if isinstance(problem, TimeoutError) else "no connection"
+        if isinstance(problem, ConnectionRefusedError):
+            why = "connection refused"
+        return BudgetUnreachable(f"the collector at {self.base} does not answer: {why}")
+
+
+def budget_path(name: str, operation: str) -> str:
+    """The path of an operation on a budget."""
+    return f"/budgets/{quote(name, safe='')}/{operation}"
