@@ -1,0 +1,172 @@
+"""Tools that may not be called are denied, and the run goes on."""
+
+import os
+import pty
+import threading
+from contextlib import suppress
+from decimal import Decimal
+
+import pytest
+
+from agentguard import ToolPolicy
+from agentguard.errors import ConfigurationError, ToolDenied
+from agentguard.guards.enforcement import settle
+from tests.guards.driving import begun, made, run_of
+
+
+def denied(policy, name, arguments=None) -> bool:
+    """Whether the tool call is denied; the run goes on in any case."""
+    run = run_of(policy)
+    try:
+        made(run, "tool", name, arguments=arguments)
+    except ToolDenied:
+        return True
+    finally:
+        assert run.stopped is None
+    return False
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "expected"),
+    [
+        ({"deny": ["shell"]}, "shell", True),
+        ({"deny": ["shell"]}, "search", False),
+        ({"deny": ["*_delete"]}, "user_delete", True),
+        ({"allow": ["search", "read_*"]}, "read_page", False),
+        ({"allow": ["search"]}, "shell", True),
+        ({"allow": ["*"], "deny": ["shell"]}, "shell", True),
+        ({"allow": []}, "anything", True),
+    ],
+)
+def test_names(options, name, expected):
+    """Lists of names and patterns say what may be called; deny goes first."""
+    assert denied(ToolPolicy(**options), name) is expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"url": "https://docs.example.com/a"}, False),
+        ({"url": "https://evil.example/docs.example.com/"}, True),
+        ({"url": "https://docs.example.com/a\nHost: evil"}, False),
+        ({}, True),
+        (None, True),
+        ('{"url": "https://docs.example.com/a"}', False),
+    ],
+)
+def test_arguments_have_to_match(arguments, expected):
+    """An argument has to match its pattern as a whole; one that is not known does not."""
+    policy = ToolPolicy(arguments={"fetch": {"url": r"https://docs\.example\.com/.*"}})
+    assert denied(policy, "fetch", arguments) is expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("select 1", False), ("DROP table x", True), ("select 1;\ndelete from x", True)],
+)
+def test_arguments_that_must_not_match(query, expected):
+    """An argument in which the pattern is found is denied."""
+    policy = ToolPolicy(deny_arguments={"sql": {"query": r"(?i)\b(drop|delete)\b"}})
+    assert denied(policy, "sql", {"query": query}) is expected
+
+
+def test_calls_of_a_tool_are_capped():
+    """Each run may call a tool so often; others are not counted."""
+    run = run_of(ToolPolicy(max_calls={"search": 2}))
+    for _ in range(2):
+        made(run, "tool", "search")
+        made(run, "tool", "read")
+    with pytest.raises(ToolDenied, match="search was called 2 times"):
+        made(run, "tool", "search")
+    made(run, "tool", "read")
+
+
+def test_the_cost_of_a_tool_is_capped():
+    """What the model calls inside of a tool cost counts towards its cap."""
+    run = run_of(ToolPolicy(max_cost_usd={"research": 0.5}))
+    tool = begun(run, "tool", "research")
+    inside = begun(run, "llm", "gpt-5", parent=tool)
+    inside.cost = Decimal("0.6")
+    settle(inside)
+    settle(tool)
+    with pytest.raises(ToolDenied, match=r"\$0\.6"):
+        made(run, "tool", "research")
+    made(run, "tool", "other")
+
+
+@pytest.mark.parametrize(("answer", "expected"), [(True, False), (False, True), ("yes", True)])
+def test_approval(answer, expected):
+    """A callback decides, and only True is a yes; it is asked about what needs approval."""
+    asked = []
+
+    def approve(call) -> bool:
+        asked.append(call.name)
+        return answer
+
+    policy = ToolPolicy(approve=approve, approve_tools=["send_*"])
+    assert denied(policy, "send_mail") is expected
+    assert denied(policy, "search") is False
+    assert asked == ["send_mail"]
+
+
+def test_approval_that_fails_is_a_no():
+    """A callback with a bug approves nothing."""
+
+    def approve(_) -> bool:
+        raise ZeroDivisionError
+
+    with pytest.raises(Exception, match="ZeroDivisionError"):
+        made(run_of(ToolPolicy(approve=approve)), "tool", "send")
+
+
+@pytest.mark.parametrize(("typed", "expected"), [(b"y\n", False), (b"n\n", True), (b"\n", True)])
+def test_asking_on_the_terminal(typed, expected, monkeypatch):
+    """`prompt` asks on the terminal what shall be called with what, and waits for a yes."""
+    master, slave = pty.openpty()
+    monkeypatch.setattr("agentguard.guards.approval._TERMINAL", os.ttyname(slave))
+    os.write(master, typed)
+    assert denied(ToolPolicy(approve="prompt"), "send", {"to": "ada\x1b[2J"}) is expected
+    shown = os.read(master, 4096)
+    assert b"wants to call send" in shown
+    assert b"\x1b" not in shown
+    os.close(master)
+    os.close(slave)
+
+
+def test_without_a_terminal_the_answer_is_no(monkeypatch):
+    """Where nobody can be asked, nothing is approved."""
+    monkeypatch.setattr("agentguard.guards.approval._TERMINAL", "/nonexistent/terminal")
+    assert denied(ToolPolicy(approve="prompt"), "send") is True
+
+
+def test_caps_hold_over_threads():
+    """Threads that call a tool at once get no more calls than its cap."""
+    run, went = run_of(ToolPolicy(max_calls={"search": 5})), []
+
+    def work() -> None:
+        with suppress(ToolDenied):
+            went.append(begun(run, "tool", "search"))
+
+    threads = [threading.Thread(target=work) for _ in range(30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(went) == 5
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"allow": "shell"},
+        {"deny": "shell"},
+        {"arguments": {"a": {"b": "("}}},
+        {"max_calls": {"a": -1}},
+        {"max_cost_usd": {"a": "much"}},
+        {"approve": "maybe"},
+    ],
+)
+def test_bad_arguments(options):
+    """What cannot be used is said when the policy is made."""
+    with pytest.raises(ConfigurationError):
+        ToolPolicy(**options)
