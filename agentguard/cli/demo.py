@@ -174,10 +174,10 @@ def _stops(runs: "Sequence[StoppedRun]") -> Table:
             said.guard,
             plain(said.reason),
             str(said.calls),
-            str(said.refused),
+            str(said.refused or ""),
             str(run.too_late),
             cost(Decimal(said.cost_usd)),
-            cost(Decimal(said.saved_usd)),
+            cost(saved) if (saved := Decimal(said.saved_usd)) else "",
         )
     return table
 

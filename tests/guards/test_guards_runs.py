@@ -360,3 +360,14 @@ def test_pickled():
     copy = pickle.loads(pickle.dumps(stop.exception()))  # noqa: S301 - made here
     assert isinstance(copy, agentguard.BudgetExceeded)
     assert (str(copy), copy.stop.limit) == (str(stop.exception()), 5)
+
+
+def test_stop_from_outside_is_in_the_trace(spans):
+    """A stop that comes from a thread outside of the run is recorded inside of its trace."""
+    with agentguard.run("r") as run:
+        thread = threading.Thread(target=run.stop, args=("enough",))
+        thread.start()
+        thread.join()
+    (guard,), (root,) = spans.named("guard stop"), spans.named("invoke_workflow r")
+    assert guard.parent.span_id == root.context.span_id
+    assert guard.attributes["agentguard.run.id"] == run.id

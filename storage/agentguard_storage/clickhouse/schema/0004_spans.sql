@@ -255,7 +255,6 @@ SELECT
         openinference_kind != '', transform(openinference_kind,
             ['LLM', 'DECISION', 'EMBEDDING', 'RETRIEVER', 'RERANKER', 'TOOL', 'AGENT', 'CHAIN', 'GUARDRAIL'],
             ['llm', 'llm', 'embedding', 'retrieval', 'retrieval', 'tool', 'agent', 'workflow', 'guard'], 'other'),
-        guard != '', 'guard',
         operation != '', transform(operation,
             ['chat', 'text_completion', 'generate_content', 'responses', 'completion', 'llm_request', 'embeddings', 'retrieval', 'vector_db_retrieve', 'execute_tool', 'invoke_agent', 'create_agent', 'invoke_workflow', 'execute_task', 'guardrail.run', 'guard'],
             ['llm', 'llm', 'llm', 'llm', 'llm', 'llm', 'embedding', 'retrieval', 'retrieval', 'tool', 'agent', 'agent', 'workflow', 'workflow', 'guard', 'guard'],
@@ -266,6 +265,8 @@ SELECT
             ['chat', 'completion', 'embedding', 'rerank'], ['llm', 'llm', 'embedding', 'retrieval'], 'other'),
         request_model != '' AND has(count_codes, {code:input_tokens}), 'llm',
         has(short_keys, 'agentguard.task.name'), 'workflow',
+        -- Last: the root span of a run that was stopped names the guard as well.
+        guard != '', 'guard',
         'other') AS kind,
     counts[indexOf(count_codes, {code:input_tokens})] AS said_input,
     counts[indexOf(count_codes, {code:output_tokens})] AS said_output,
