@@ -148,6 +148,8 @@ class Line:
 class DeskLedger:
     """The program's budget, as each of its processes sees it: a `Ledger` at the desk."""
 
+    called = "the program's limit"
+
     def __init__(self, line: Line) -> None:
         self._line = line
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from agentguard.budgets import words
 from agentguard.budgets.accounts import Account, Accounts
@@ -18,6 +18,7 @@ from agentguard.budgets.pricing import Pricing, UnknownPrice
 from agentguard.budgets.reservation import ANY_LENGTH, Estimate, Reservation
 from agentguard.budgets.reserving import estimate, extend, reserve_less
 from agentguard.budgets.settling import used
+from agentguard.budgets.shared_errors import BudgetUnreachable, SharedBudgetError
 from agentguard.budgets.spend import ONE_CALL, Limits, Spend
 from agentguard.errors import BudgetExceeded, ConfigurationError, Refused
 from agentguard.guards.call import MODEL_KINDS, Call, Kind, Scope
@@ -74,7 +75,8 @@ class BudgetGuard(Guard):
     (again when a window has let spending fall below it); without `on_warning` it is logged.
 
     `shared` names a budget that other processes spend too, with `per` as it was set up with;
-    `ledger` is any other place to keep one.
+    where its collector cannot be reached, calls are refused once what is leased is used up, or,
+    with `unreachable="open"`, let out. `ledger` is any other place to keep one.
     """
 
     name: ClassVar[str] = "budget"
@@ -96,6 +98,7 @@ class BudgetGuard(Guard):
         prices: PriceTable | Path | str | None = None,
         ledger: Ledger | None = None,
         shared: str | None = None,
+        unreachable: Literal["closed", "open"] = "closed",
         mode: Mode = "enforce",
         on_error: OnError = "open",
         clock: Callable[[], float] = time.monotonic,
@@ -117,6 +120,9 @@ class BudgetGuard(Guard):
         self._on_warning = on_warning
         self._ledger = ledger
         self._shared = shared
+        if unreachable not in ("closed", "open"):
+            raise ConfigurationError(f"unreachable={unreachable!r}: it is closed or open.")
+        self._unreachable = unreachable
         self._clock = clock
         self._pricing = Pricing(unknown_price, fallback_usd_per_mtok, prices)
         limits = self._budget.limits
@@ -184,7 +190,10 @@ class BudgetGuard(Guard):
             return None
         if call.parent is not None and _counts_with(call, call.parent, accounts):
             return None
-        account = accounts.one or self._account(call)
+        try:
+            account = accounts.one or self._account(call)
+        except SharedBudgetError as problem:
+            return self._without_ledger(problem)
         if account is None:
             return None
         if account.lost:
@@ -260,9 +269,17 @@ class BudgetGuard(Guard):
         if self._shared is not None:
             from agentguard.budgets.lease import LeasedLedger
 
-            leased: Ledger = LeasedLedger(self._shared, name)
-            return leased
+            return LeasedLedger(self._shared, name, self._unreachable, scope=self._per)
         return LocalLedger(self._budget.limits or Limits(), self._budget.window, self._clock)
+
+    def _without_ledger(self, problem: SharedBudgetError) -> Verdict | None:
+        """A shared budget of which nothing is known yet, as the collector was never reached."""
+        if self._unreachable == "open" and isinstance(problem, BudgetUnreachable):
+            from agentguard.budgets.leasing import warn_open
+
+            warn_open(self._shared or "", str(problem))
+            return None
+        return self.stop(f"the shared budget {self._shared!r} cannot be asked: {problem}")
 
     def _unpriced(self, call: Call, held: Estimate) -> Verdict:
         self._let_through(call, held)

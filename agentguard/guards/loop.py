@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
 from agentguard.errors import ConfigurationError, LoopDetected, Refused
 from agentguard.guards.call import Call
 from agentguard.guards.guard import Guard, Mode, OnError
 from agentguard.guards.loop_answers import Answers, messages, said, says_wait
-from agentguard.guards.loop_track import Circle, Step, Track
+from agentguard.guards.loop_track import LONGEST_CYCLE, Circle, Step, Track
 from agentguard.guards.normalise import Answer, Forms, forms
 from agentguard.guards.verdict import Verdict
+from agentguard.semconv import AGENT_NAME
 
 __all__ = ["LoopGuard"]
 
@@ -31,14 +32,16 @@ class LoopGuard(Guard):
     cycle of two to eight calls would begin its third round: ABAB, ABCABC, with an odd call in each
     round as well. Calls are the same whatever their white space, the order of their arguments, and
     the timestamps and ids in them. Circles are looked for in what each agent does by itself: in its
-    tool calls and the agents that it calls, and apart from them in its model calls.
+    tool calls and the agents that it calls, and apart from them in its model calls. An agent
+    that is asked, by those it called, for what it is in the middle of goes in a circle too.
 
     What makes progress is no loop: a call that brings back something else than before is not a
     repetition. A call that failed may be tried again, until it has failed the same way so often.
     One whose answer says to wait (`pending`, `running`) may be made ten times.
 
-    Found as well, when a call has ended: the same failure of one tool, or the same answer of it to
-    different calls, in a row; and a model that says the same again and again in one conversation.
+    Found as well, when a call has ended: the same failure of one tool in a row; one tool asked in
+    other words again and again (five times more than `max_repeats`) that finds nothing; and a model
+    that says the same again and again in one conversation.
 
     `window` is how many calls back repetitions are looked for; 28, unless given.
 
@@ -72,6 +75,8 @@ class LoopGuard(Guard):
         self._lock = threading.Lock()
         self._key = (self, "caller")
         self._nobody = self._new_caller()
+        self._by_name: dict[str, _Caller] = {}
+        """Callers of which no operation encloses their calls."""
 
     def on_start(self, call: Call) -> Verdict | None:
         """Refuses the call that goes round once more."""
@@ -81,6 +86,8 @@ class LoopGuard(Guard):
             track = self._caller(call).models
         else:
             return None
+        if call.kind == "agent" and (nested := self._called_by_itself(call)) is not None:
+            return nested
         step = call.held[self] = Step(call)
         with self._lock:
             track.begin(step)
@@ -137,8 +144,8 @@ class LoopGuard(Guard):
             if step.waits:
                 answers.worked()
                 return None
-            times = answers.told(call, step.answer)
-            what, told = "gave the same answer", str(call.output)
+            times = answers.told(call, step.answer, call.output)
+            what, told = "asked in other words found nothing", str(call.output)
         if not times:
             return None
         reason = f"{_shown(call)} {what} {times} times in a row: {_short(told)}"
@@ -161,12 +168,38 @@ class LoopGuard(Guard):
 
     def _caller(self, call: Call) -> _Caller:
         agent = call.enclosing("agent")
-        if agent is None:
+        if agent is not None:
+            found = agent.held.get(self._key)
+            if found is None:
+                # Of two threads that come here at once, both get the first one's.
+                found = agent.held.setdefault(self._key, self._new_caller())
+            return cast("_Caller", found)
+        name = call.attributes.get(AGENT_NAME) if call.kind != "agent" else None
+        if not isinstance(name, str):
             return self._nobody
-        found = agent.held.get(self._key)
-        if not isinstance(found, _Caller):
-            found = agent.held[self._key] = self._new_caller()
-        return found
+        known = self._by_name.get(name)
+        return known or self._by_name.setdefault(name, self._new_caller())
+
+    def _called_by_itself(self, call: Call) -> Verdict | None:
+        """Agents that hand each other the same task, each within the other."""
+        if call.arguments is None:
+            return None
+        task, rounds, chain = forms(call.arguments)[1], 1, [call.name]
+        outer = call.enclosing("agent")
+        while outer is not None and len(chain) <= self._repeats * LONGEST_CYCLE:
+            chain.append(outer.name)
+            if outer.name == call.name and forms(outer.arguments)[1] == task:
+                rounds += 1
+                if rounds == self._repeats:
+                    return self.stop(
+                        f"{' -> '.join(reversed(chain))}: {_shown(call)} is asked to do what it "
+                        f"is in the middle of, {rounds} times over",
+                        limit=self._repeats,
+                        used=rounds,
+                        unit="repeats",
+                    )
+            outer = outer.enclosing("agent")
+        return None
 
     def _new_caller(self) -> _Caller:
         return _Caller(self._repeats, self._window)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Final
 
 from agentguard.guards.call import Call
@@ -12,7 +13,18 @@ from agentguard.guards.normalise import Answer, forms
 __all__ = ["Answers", "messages", "said", "says_wait"]
 
 _MORE: Final = 2
-"""How much oftener different calls may bring back the same than the same call may be made."""
+"""How much oftener different calls may fail the same way than the same call may be made."""
+_MORE_QUESTIONS: Final = 5
+"""How much oftener a question may be put in other words, and nothing be found."""
+_FRUITLESS: Final = (
+    "no result", "no match", "not found", "nothing", "no such", "denied", "blocked", "captcha",
+    "invalid", "error", "failed", "unable", "cannot", "0 results", "no documents", "unavailable",
+)  # fmt: skip
+_TARGETS: Final = frozenset({
+    "path", "file", "filename", "file_path", "filepath", "url", "uri", "href", "package", "table",
+    "selector", "element", "target", "command", "cmd", "query", "sql", "code", "script", "module",
+    "test", "document", "key",
+})  # fmt: skip
 _LONGEST_WAIT: Final = 400
 _WAITING: Final = (
     "pending", "queued", "running", "in progress", "in_progress", "processing", "not ready",
@@ -28,15 +40,18 @@ class Answers:
     def __init__(self, repeats: int) -> None:
         self._repeats = repeats
         self._failures: deque[tuple[str, Answer, frozenset[object]]] = deque(maxlen=repeats + _MORE)
-        self._told: deque[tuple[str, Answer]] = deque(maxlen=repeats + _MORE)
+        self._told: deque[tuple[str, Answer, frozenset[object]]] = deque(
+            maxlen=repeats + _MORE_QUESTIONS
+        )
         self._said: deque[tuple[Answer, int]] = deque(maxlen=repeats)
 
     def failed(self, call: Call, error: Answer) -> int:
         """How often this failure came in a row, where that is too often; otherwise 0.
 
-        The same failure of one tool, while no tool works, `repeats` times where an argument stays
-        the same, and two times more where none does: three sites that cannot be reached are not a
-        circle, three patches of one file that do not apply are.
+        The same failure of one tool, while no tool works, `repeats` times where it is called for
+        the same file, page or package each time, or in much the same words, and two times more
+        where it is not: three sites that cannot be reached are not a circle, three patches of one
+        file that do not apply are.
         """
         self._told.clear()
         failures = self._failures
@@ -45,17 +60,31 @@ class Answers:
         failures.append((call.name, error, _parts(call.arguments)))
         # Of the last ones, for an agent may come to one file by way of others.
         latest = [parts for *_, parts in failures][-self._repeats :]
-        share = frozenset.intersection(*latest) or not any(latest)
+        same = frozenset.intersection(*latest)
+        share = any(map(_is_target, same)) or all(
+            _is_reworded(before, parts) for before, parts in pairwise(latest)
+        )
         most = self._repeats if share else self._repeats + _MORE
         return len(failures) if len(failures) >= most else 0
 
-    def told(self, call: Call, answer: Answer) -> int:
-        """How often different calls of one tool in a row brought back this answer, if too often."""
+    def told(self, call: Call, answer: Answer, output: object) -> int:
+        """How often one tool in a row, asked in other words, found nothing, if too often.
+
+        Only answers that say that nothing came of it count: to write ten files brings back ten
+        times `ok`. And only to questions that have words in common, each with the one before: of
+        fifty customers to be looked up, many may not be found.
+        """
         self._failures.clear()
         told = self._told
-        if told and not (told[-1][0] == call.name and told[-1][1].is_like(answer)):
+        if not _is_fruitless(output):
             told.clear()
-        told.append((call.name, answer))
+            return 0
+        parts = _parts(call.arguments)
+        if told:
+            name, before, asked = told[-1]
+            if not (name == call.name and before.is_like(answer) and _is_reworded(asked, parts)):
+                told.clear()
+        told.append((call.name, answer, parts))
         return len(told) if len(told) == told.maxlen else 0
 
     def worked(self) -> None:
@@ -107,3 +136,35 @@ def _parts(arguments: object) -> frozenset[object]:
     """The arguments, each with its name."""
     plain, _ = forms(arguments)
     return frozenset(plain) if isinstance(plain, tuple) else frozenset((plain,))
+
+
+def _is_target(part: object) -> bool:
+    """Whether the argument says what a tool is to work on, rather than how."""
+    return isinstance(part, tuple) and bool(part) and str(part[0]).lower() in _TARGETS
+
+
+def _is_fruitless(output: object) -> bool:
+    """Whether the answer says that nothing came of it."""
+    if isinstance(output, list | dict) and not output:
+        return True
+    text = output if isinstance(output, str) else repr(output)
+    if len(text) > _LONGEST_WAIT:
+        return False
+    text = text.lower()
+    return any(word in text for word in _FRUITLESS)
+
+
+def _is_reworded(asked: frozenset[object], now: frozenset[object]) -> bool:
+    """Whether one question is the other, or has words in common with it where they differ."""
+    return asked == now or bool(_words(asked - now) & _words(now - asked))
+
+
+def _words(parts: frozenset[object]) -> set[str]:
+    values = (part[-1] if isinstance(part, tuple) and part else part for part in parts)
+    return {
+        word.rstrip("s")
+        for value in values
+        if isinstance(value, str)
+        for word in value.lower().split()
+        if len(word) > 2
+    }

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from agentguard.guards.call import Call
 from agentguard.guards.normalise import Answer, Forms
 
-__all__ = ["Circle", "Step", "Track"]
+__all__ = ["LONGEST_CYCLE", "Circle", "Step", "Track"]
 
 LONGEST_CYCLE: Final = 8
 
@@ -129,13 +129,15 @@ class Track:
     def _with_odd_calls(self) -> Circle | None:
         """A cycle of two steps or more into whose rounds one call each was thrown that is new."""
         members = [(n, s) for n, s in enumerate(self.steps) if self._seen[s.loose] > 1]
+        if len(members) == len(self.steps):
+            return None
         for length in range(2, LONGEST_CYCLE + 1):
             wanted = self._wanted(length)
             taken = members[-(wanted + length) :]
             if len(taken) < wanted + length:
                 return None
             odd = taken[-1][0] - taken[0][0] + 1 - len(taken)
-            if 0 < odd < self._repeats:
+            if 0 < odd <= self._repeats:
                 found = _repeated([step for _, step in taken], length, wanted)
                 if found is not None and len({step.loose for step in found}) > 1:
                     return Circle(found, self._repeats)

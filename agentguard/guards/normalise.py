@@ -31,6 +31,7 @@ _NOISE_NAME: Final = re.compile(
 )
 _LOOKS_LIKE_NOISE: Final = re.compile(
     r"""
+    (?<![0-9a-z])(?=[0-9a-frmct/])(?:   # so that most characters are passed over at once
       [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}      # UUID
     | \d{4}-\d\d-\d\d[T\ ]\d\d:(?!00:00)\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?  # ISO 8601
     | \b\d\d:\d\d:\d\d(?:[.,]\d+)?\b                                    # a time of day
@@ -40,6 +41,7 @@ _LOOKS_LIKE_NOISE: Final = re.compile(
     | \b(?:req|msg|call|run|trace|chatcmpl|toolu)[_-][0-9a-z]{6,}\b     # ids with a prefix
     | \b\d+(?:\.\d+)?\s?(?:ms|us|µs|s|sec|secs|seconds)\b               # durations
     | /tmp/[\w./-]+                                                     # temporary files
+    )
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -49,7 +51,6 @@ _IS_AN_ID: Final = re.compile(r"[0-9a-z]+(?:[_/.-][0-9a-z]+)*", re.IGNORECASE)
 _MAY_LOOK_LIKE_NOISE: Final = re.compile(
     r"\d{4}|\d:\d|0x|\d\s?[a-zµ]*s\b|[_-]\w*\d|[a-f0-9]{12}|/tmp/", re.IGNORECASE
 )
-_SPACE: Final = re.compile(r"\s+")
 _ODD_SPACE: Final = re.compile(r"[\t\n\r\f\v]|\s\s|^\s|\s\Z")
 _MOST_READ: Final = 8_192
 _DEEPEST: Final = 8
@@ -101,7 +102,7 @@ def _walk(value: object, depth: int) -> tuple[Any, Any, bool]:
         if len(value) > _MOST_READ:
             form = _text_form(value)
             return form, form, False
-        text = _SPACE.sub(" ", value).strip() if _ODD_SPACE.search(value) else value
+        text = " ".join(value.split()) if _ODD_SPACE.search(value) else value
         if _MAY_LOOK_LIKE_NOISE.search(text) and not _IS_AN_ID.fullmatch(text):
             loose = _LOOKS_LIKE_NOISE.sub("~", text)
             return text, loose, loose != text
@@ -161,7 +162,7 @@ def _text_form(text: str) -> object:
     if len(text) > _MOST_READ:
         half = _MOST_READ // 2
         return (_text_form(text[:half]), hash(text[half:-half]), _text_form(text[-half:]))
-    return _LOOKS_LIKE_NOISE.sub("~", _SPACE.sub(" ", text.strip()))
+    return _LOOKS_LIKE_NOISE.sub("~", " ".join(text.split()))
 
 
 def _parsed(text: str) -> object:
