@@ -182,10 +182,28 @@ class _Steps:
 _signature = lru_cache(1024)(inspect.signature)
 
 
+@lru_cache(1024)
+def _names(function: Callable[..., Any]) -> tuple[str, ...] | None:
+    """The function's parameters in order; None where some are not given by their own name."""
+    try:
+        parameters = _signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    if any(parameter.kind not in plain for parameter in parameters):
+        return None
+    return tuple(p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
 def _arguments(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[str, object]:
     """The call's arguments by name, without the object a method belongs to."""
+    names = _names(function)
+    if names is not None and len(args) <= len(names):
+        # As binding them does it, which takes ten times as long.
+        bound = {**dict(zip(names, args, strict=False)), **kwargs}
+        return {name: value for name, value in bound.items() if name not in ("self", "cls")}
     try:
         bound = _signature(function).bind(*args, **kwargs).arguments
     except (TypeError, ValueError):

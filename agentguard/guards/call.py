@@ -40,33 +40,31 @@ class Call:
     are known in the process even where spans do not capture content.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_arguments",
-        "_content",
-        "admitted",
-        "answered",
-        "attempts",
-        "attributes",
-        "chunks",
-        "cost",
-        "ended",
-        "error",
-        "held",
-        "kind",
-        "max_tokens",
-        "model",
-        "name",
-        "outcome",
-        "output",
-        "parent",
-        "passed",
-        "provider",
-        "run",
-        "started",
-        "streamed_chars",
-        "usage",
-    )
+    # What begins the same for each call is kept once, here: a call is made before every operation.
+    outcome: Outcome = "open"
+    ended: float | None = None
+    error: str | None = None
+    """What went wrong: `{type}: {message}`."""
+    usage: Usage | None = None
+    """Tokens used, disjoint, once known."""
+    cost: Decimal | None = None
+    """US dollars, where something other than the price table says so."""
+    output: object = None
+    """What came back, where known: text, or a mapping with `text` and `tool_calls`."""
+    chunks = 0
+    streamed_chars = 0
+    """Characters of a streamed answer that have arrived so far."""
+    attempts = 0
+    """Requests sent for this call: retries of one call are one call."""
+    admitted = False
+    answered = False
+    """Whether a request of it has its answer: another one in its place is another call."""
+    provider: str | None = None
+    model: str | None = None
+    max_tokens: int | None = None
+    """The output tokens that the request allows."""
+    _arguments: Callable[[], object] | object = None
+    _content: Callable[[], object] | object = None
 
     def __init__(
         self,
@@ -91,31 +89,17 @@ class Call:
         """The operation that this one is part of, in this process."""
         self.attributes: Mapping[str, object] = attributes or {}
         """What the call inherits and its span said at its start: session, user, agent, goal."""
-        self.provider = provider
-        self.model = model
-        self.max_tokens = max_tokens
-        """The output tokens that the request allows."""
-        self._arguments = arguments
-        self._content = content
+        if provider is not None:
+            self.provider = provider
+        if model is not None:
+            self.model = model
+        if max_tokens is not None:
+            self.max_tokens = max_tokens
+        if arguments is not None:
+            self._arguments = arguments
+        if content is not None:
+            self._content = content
         self.started = time.monotonic()
-        self.ended: float | None = None
-        self.outcome: Outcome = "open"
-        self.error: str | None = None
-        """What went wrong: `{type}: {message}`."""
-        self.usage: Usage | None = None
-        """Tokens used, disjoint, once known."""
-        self.cost: Decimal | None = None
-        """US dollars, where something other than the price table says so."""
-        self.output: object = None
-        """What came back, where known: text, or a mapping with `text` and `tool_calls`."""
-        self.chunks = 0
-        self.streamed_chars = 0
-        """Characters of a streamed answer that have arrived so far."""
-        self.attempts = 0
-        """Requests sent for this call: retries of one call are one call."""
-        self.admitted = False
-        self.answered = False
-        """Whether a request of it has its answer: another one in its place is another call."""
         self.passed: list[object] = []
         """The guards that let it begin, and have yet to be told how it ended."""
         self.held: dict[object, object] = {}

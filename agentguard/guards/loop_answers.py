@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Mapping
 from itertools import pairwise
@@ -16,20 +17,22 @@ _MORE: Final = 2
 """How much oftener different calls may fail the same way than the same call may be made."""
 _MORE_QUESTIONS: Final = 5
 """How much oftener a question may be put in other words, and nothing be found."""
-_FRUITLESS: Final = (
-    "no result", "no match", "not found", "nothing", "no such", "denied", "blocked", "captcha",
-    "invalid", "error", "failed", "unable", "cannot", "0 results", "no documents", "unavailable",
-)  # fmt: skip
+_FRUITLESS: Final = re.compile(
+    "no result|no match|not found|nothing|no such|denied|blocked|captcha|invalid|error|failed|"
+    "unable|cannot|0 results|no documents|unavailable",
+    re.IGNORECASE,
+)
 _TARGETS: Final = frozenset({
     "path", "file", "filename", "file_path", "filepath", "url", "uri", "href", "package", "table",
     "selector", "element", "target", "command", "cmd", "query", "sql", "code", "script", "module",
     "test", "document", "key",
 })  # fmt: skip
-_LONGEST_WAIT: Final = 400
-_WAITING: Final = (
-    "pending", "queued", "running", "in progress", "in_progress", "processing", "not ready",
-    "waiting", "building", "starting", "scheduled", "still ", "try again later", "not finished",
-)  # fmt: skip
+_LONGEST: Final = 400
+_WAITING: Final = re.compile(
+    "pending|queued|running|in[ _]progress|processing|not ready|waiting|building|starting|"
+    "scheduled|still |try again later|not finished",
+    re.IGNORECASE,
+)
 
 
 class Answers:
@@ -125,11 +128,8 @@ def said(output: object) -> tuple[str, object]:
 
 def says_wait(answer: object) -> bool:
     """Whether the answer is that something is not ready yet."""
-    text = answer if isinstance(answer, str) else repr(answer)
-    if len(text) > _LONGEST_WAIT:
-        return False
-    text = text.lower()
-    return any(word in text for word in _WAITING)
+    text = _short_text(answer)
+    return text is not None and _WAITING.search(text) is not None
 
 
 def _parts(arguments: object) -> frozenset[object]:
@@ -147,11 +147,16 @@ def _is_fruitless(output: object) -> bool:
     """Whether the answer says that nothing came of it."""
     if isinstance(output, list | dict) and not output:
         return True
-    text = output if isinstance(output, str) else repr(output)
-    if len(text) > _LONGEST_WAIT:
-        return False
-    text = text.lower()
-    return any(word in text for word in _FRUITLESS)
+    text = _short_text(output)
+    return text is not None and _FRUITLESS.search(text) is not None
+
+
+def _short_text(answer: object) -> str | None:
+    """The answer as text; None where it is too long, or too short, to say such a thing."""
+    if answer is None or isinstance(answer, int | float):
+        return None
+    text = answer if isinstance(answer, str) else repr(answer)
+    return text if len(text) <= _LONGEST else None
 
 
 def _is_reworded(asked: frozenset[object], now: frozenset[object]) -> bool:

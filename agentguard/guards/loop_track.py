@@ -65,6 +65,7 @@ class Track:
         "_read",
         "_repeats",
         "_seen",
+        "_was_alike",
         "is_suspicious",
         "steps",
     )
@@ -77,6 +78,7 @@ class Track:
         self.steps: deque[Step] = deque()
         self._begun: deque[Step] = deque()
         self._alike = [0] * (LONGEST_CYCLE + 1)
+        self._was_alike = False
         self._seen: dict[int, int] = {}
         self.is_suspicious = repeats == 2
         """Whether something was made twice of late, so that the next call has to be looked into."""
@@ -107,9 +109,14 @@ class Track:
             else:
                 seen[oldest] -= 1
             known -= 1
-        seen[loose] = seen.get(loose, 0) + 1
-        for length in range(1, min(LONGEST_CYCLE, known) + 1):
-            alike[length] = alike[length] + 1 if steps[-length].loose == loose else 0
+        times = seen.get(loose, 0)
+        seen[loose] = times + 1
+        if times:
+            for length in range(1, min(LONGEST_CYCLE, known) + 1):
+                alike[length] = alike[length] + 1 if steps[-length].loose == loose else 0
+        elif self._was_alike:
+            self._alike = [0] * (LONGEST_CYCLE + 1)
+        self._was_alike = times > 0
         steps.append(step)
 
     def circle(self) -> Circle | None:

@@ -52,6 +52,12 @@ _MAY_LOOK_LIKE_NOISE: Final = re.compile(
     r"\d{4}|\d:\d|0x|\d\s?[a-zµ]*s\b|[_-]\w*\d|[a-f0-9]{12}|/tmp/", re.IGNORECASE
 )
 _ODD_SPACE: Final = re.compile(r"[\t\n\r\f\v]|\s\s|^\s|\s\Z")
+_NEEDS_A_LOOK: Final = re.compile(
+    f"{_MAY_LOOK_LIKE_NOISE.pattern}|{_ODD_SPACE.pattern}", re.IGNORECASE
+)
+_CLOCKS_BEGIN: Final = 1_500_000_000_000
+"""Milliseconds since 1970."""
+_SHORT: Final = 256
 _MOST_READ: Final = 8_192
 _DEEPEST: Final = 8
 _SCALARS: Final = (int, float, bool, type(None))
@@ -61,6 +67,10 @@ def forms(arguments: object) -> Forms:
     """The forms of a call's arguments: text, JSON as text, a mapping, or anything else."""
     if isinstance(arguments, str):
         arguments = _parsed(arguments)
+    if type(arguments) is dict:
+        simple = _simple_form(arguments)
+        if simple is not None:
+            return simple, simple
     plain, loose, is_noisy = _walk(arguments, 0)
     return plain, loose if is_noisy else plain
 
@@ -75,7 +85,9 @@ class Answer:
 
     def __init__(self, value: object) -> None:
         self._text = value if isinstance(value, str) else None
-        self._form: object = None if self._text is not None else forms(value)[1]
+        self._form: object = None
+        if self._text is None:
+            self._form = value if isinstance(value, _SCALARS) else forms(value)[1]
 
     def is_like(self, other: Answer) -> bool:
         """Whether both say the same."""
@@ -94,6 +106,27 @@ class Answer:
         if self._form is None and self._text is not None:
             self._form = _text_form(self._text)
         return self._form
+
+
+def _simple_form(arguments: dict[Any, Any]) -> object:
+    """The form of what most tools are given, a few names with short texts and numbers; or None."""
+    kept = []
+    for key, value in arguments.items():
+        kind = type(value)
+        if kind is str:
+            if len(value) > _SHORT or _NEEDS_A_LOOK.search(value):
+                return None
+        elif kind is int:
+            if value > _CLOCKS_BEGIN:
+                return None
+        elif value is not None and kind is not bool:
+            return None
+        if type(key) is not str:
+            return None
+        if not _is_made_anew(key):
+            kept.append((key, value))
+    kept.sort(key=_first)
+    return tuple(kept)
 
 
 def _walk(value: object, depth: int) -> tuple[Any, Any, bool]:
@@ -141,8 +174,9 @@ def _is_made_anew(name: str) -> bool:
     return _NOISE_NAME.fullmatch(name) is not None
 
 
-def _first(item: tuple[str, Any, Any, bool]) -> str:
-    return item[0]
+def _first(item: tuple[Any, ...]) -> str:
+    name: str = item[0]
+    return name
 
 
 def _described(value: object) -> object:
@@ -153,7 +187,7 @@ def _described(value: object) -> object:
 
 def _is_clock(value: Any) -> bool:
     """Whether the number looks like milliseconds, or a fraction of seconds, since 1970."""
-    return 1_500_000_000_000 < value < 2_100_000_000_000 or (
+    return _CLOCKS_BEGIN < value < 2_100_000_000_000 or (
         isinstance(value, float) and 1_500_000_000 < value < 2_100_000_000 and value % 1 != 0
     )
 
