@@ -9,6 +9,7 @@ all of its calls go through:
     request    what is asked
     answer     what comes back
     streams    what comes back in pieces
+    abandoned  what nobody read to its end
 
 What is ours and goes wrong here never reaches the caller: the request then goes on as it would.
 """

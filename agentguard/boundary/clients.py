@@ -112,7 +112,7 @@ def _replace(owner: type, name: str, wrapper: Callable[[Any], Any]) -> None:
 
 def _request(library: str, original: Callable[..., Any]) -> Callable[..., Any]:
     def request(client: Any, cast_to: Any, options: Any, **more: Any) -> Any:
-        flight = None if current_flight.get() else take_off(library, client, options)
+        flight = None if current_flight() else take_off(library, client, options)
         if flight is None:
             return _bound(original, client)(cast_to, options, **more)
         with flight:
@@ -126,7 +126,7 @@ def _request_async(
     library: str, original: Callable[..., Coroutine[Any, Any, Any]]
 ) -> Callable[..., Coroutine[Any, Any, Any]]:
     async def request(client: Any, cast_to: Any, options: Any, **more: Any) -> Any:
-        flight = None if current_flight.get() else take_off(library, client, options)
+        flight = None if current_flight() else take_off(library, client, options)
         if flight is None:
             return await _bound(original, client)(cast_to, options, **more)
         with flight:
@@ -151,7 +151,7 @@ def _bound(method: Any, client: Any) -> Any:
 
 def _build_request(original: Callable[..., Any]) -> Callable[..., Any]:
     def build_request(client: Any, options: Any, **more: Any) -> Any:
-        flight = current_flight.get()
+        flight = current_flight()
         if flight is not None:
             flight.attempt(client, options)
         return original(client, options, **more)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import suppress
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, Self
@@ -15,7 +14,7 @@ from agentguard.boundary.answer import note_answer
 from agentguard.boundary.request import Asked, asked_by, kind_asked
 from agentguard.errors import Refused
 from agentguard.guards.call import Call, Outcome
-from agentguard.guards.enforcement import admit, proceed, refusal, settle
+from agentguard.guards.enforcement import admit, proceed, settle
 from agentguard.guards.implied import place_for_request
 from agentguard.guards.place import Place, at, expected_call
 from agentguard.inheritance import inherited
@@ -24,8 +23,16 @@ __all__ = ["Flight", "current_flight", "take_off"]
 
 log = logging.getLogger("agentguard")
 
-current_flight: ContextVar[Flight | None] = ContextVar("agentguard-flight", default=None)
-"""The call that the request of this thread or task is sent for."""
+_flight_here: ContextVar[Flight | None] = ContextVar("agentguard-flight", default=None)
+
+
+def current_flight() -> Flight | None:
+    """The call that the request of this thread or task is being sent for.
+
+    A task that was begun by a request keeps its context when the request is long over.
+    """
+    flight = _flight_here.get()
+    return flight if flight is not None and flight.is_under_way else None
 
 
 def take_off(library: str, client: Any, options: Any) -> Flight | None:
@@ -39,8 +46,15 @@ def take_off(library: str, client: Any, options: Any) -> Flight | None:
     except Exception:
         log.warning("A model call could not be guarded, and is made", exc_info=True)
         return None
-    if not flight.call.admitted:
-        admit(flight.call)
+    try:
+        if not flight.call.admitted:
+            admit(flight.call)
+    except Refused:
+        raise
+    except Exception:
+        log.warning("A model call could not be guarded, and is made", exc_info=True)
+        flight.end("error")
+        return None
     return flight
 
 
@@ -82,17 +96,19 @@ class Flight:
     request failed with into the reason where the run was stopped meanwhile.
     """
 
-    __slots__ = ("_attempts", "_flight_token", "_place_token", "call", "is_own")
+    __slots__ = ("_attempts", "_flight_token", "_place_token", "call", "is_own", "is_under_way")
 
     def __init__(self, call: Call, *, is_own: bool) -> None:
         self.call = call
         self.is_own = is_own
+        self.is_under_way = False
         self._attempts = 0
         self._flight_token: Token[Flight | None] | None = None
         self._place_token: Token[Context] | None = None
 
     def __enter__(self) -> Self:
-        self._flight_token = current_flight.set(self)
+        self.is_under_way = True
+        self._flight_token = _flight_here.set(self)
         self._place_token = attach(at(Place(self.call.run, self.call)))
         return self
 
@@ -103,10 +119,11 @@ class Flight:
         traceback: TracebackType | None,
     ) -> None:
         """Raises `Refused` in place of an error that came with a stop."""
+        self.is_under_way = False
         if self._place_token is not None:
             detach(self._place_token)
         if self._flight_token is not None:
-            current_flight.reset(self._flight_token)
+            _flight_here.reset(self._flight_token)
         if error is None:
             return
         reason = self.reason_for(error)
@@ -118,20 +135,24 @@ class Flight:
     def attempt(self, client: Any, options: Any) -> None:
         """A request is about to be sent. Raises `Refused` for a retry in a stopped run.
 
-        The first attempt of a call that was admitted goes out, whatever became of the run since:
-        of fifty calls at once against a budget for ten, ten do.
+        The first attempt of a call that was admitted goes out when another call has used up the
+        budget since: of fifty calls at once against a budget for ten, ten do. After a deadline or
+        a stop by somebody nothing does.
         """
         call = self.call
+        stop = call.run.latched()
+        if stop is not None and (self._attempts or stop.cuts_streams):
+            if not call.attempts:
+                settle(call, "refused")
+            raise stop.exception()
         call.attempts += 1
         self._attempts += 1
-        if self._attempts > 1:
-            refused = refusal(call)
-            if refused is not None:
-                raise refused
-        ends = call.run.deadline()
-        if ends is not None:
-            with suppress(Exception):
+        try:
+            ends = call.run.deadline()
+            if ends is not None:
                 _limit_time(client, options, max(0.001, ends - time.monotonic()))
+        except Exception:
+            log.debug("A request could not be given a time-out", exc_info=True)
 
     def answered(self, answer: Any) -> None:
         """The answer is complete."""
@@ -146,10 +167,13 @@ class Flight:
         """The call is over; where a span stands for it, that one's end settles it."""
         if outcome == "ok":
             self.call.answered = True
-        if self.is_own:
-            settle(
-                self.call, outcome, None if error is None else f"{type(error).__name__}: {error}"
-            )
+        if not self.is_own:
+            return
+        said = None if error is None else f"{type(error).__name__}: {error}"
+        try:
+            settle(self.call, outcome, said)
+        except Exception:
+            log.debug("A model call could not be settled", exc_info=True)
 
     def proceed(self) -> None:
         """Another piece arrived. Raises `Refused` where the answer has to end here."""

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Self
 from weakref import ReferenceType, ref
 
+from agentguard.boundary.abandoned import be_ready, soon
 from agentguard.boundary.answer import PiecesSoFar
 from agentguard.boundary.flight import Flight
 from agentguard.cancellation import CancelOnStop
@@ -29,6 +30,7 @@ def is_stream(answer: Any) -> bool:
 
 def watch_stream(stream: Any, flight: Flight) -> None:
     """Watch the stream from the inside: its type, and all that it can do, stay as they are."""
+    be_ready()
     pieces = stream._iterator
     # Not the stream itself is looked at: an instrumentor's around it may seem to be of both kinds.
     if hasattr(pieces, "__anext__"):
@@ -52,7 +54,8 @@ class _Watched:
         self._takes_back: list[Callable[[], None]] = []
 
     def __del__(self) -> None:
-        self._end("abandoned")
+        if not self._is_over:
+            soon(self.give_up)
 
     def _take_in(self, piece: Any) -> None:
         """Count the piece. Raises `Refused` where the answer ends here."""

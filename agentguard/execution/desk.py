@@ -103,8 +103,9 @@ class Desk:
                     answer = self.ledger.settle(*arguments)
                     held -= arguments[0]
                 elif question == "release":
-                    answer = self.ledger.release(*arguments)
+                    self.ledger.release(*arguments)
                     held -= arguments[0]
+                    answer = None
                 elif question == "report":
                     reporting, _ = arguments
                     answer = self.report(*arguments)

@@ -48,4 +48,4 @@ def watch_new_providers() -> None:
         make(provider, *args, **options)
         watch_provider(provider)
 
-    TracerProvider.__init__ = make_and_watch  # type: ignore[method-assign]
+    TracerProvider.__init__ = make_and_watch  # type: ignore[method-assign,assignment]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 
@@ -11,6 +13,15 @@ import pytest
 from agentguard.boundary import install, uninstall
 from agentguard.demo.provider import ProviderServer
 from agentguard.runtime import Runtime, runtime
+
+
+def until(holds: Callable[[], bool], bound: float = 5.0) -> bool:
+    """Waits until it holds, and no longer than that many seconds."""
+    patience = threading.Event()
+    ends = time.monotonic() + bound
+    while not holds() and time.monotonic() < ends:
+        patience.wait(0.01)
+    return holds()
 
 
 @pytest.fixture

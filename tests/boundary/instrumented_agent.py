@@ -22,6 +22,7 @@ import agentguard
 from agentguard.demo.instrumentors import INSTRUMENTORS
 
 TURNS = 100
+BEGAN: list[float] = []
 GUARDS = {
     "loop": lambda: agentguard.LoopGuard(),
     "budget": lambda: agentguard.BudgetGuard(max_calls=4),
@@ -40,6 +41,7 @@ def sync(guard: str, streamed: bool) -> None:
     """Turns in a thread."""
     client = openai.OpenAI(max_retries=0)
     for turn in range(TURNS):
+        BEGAN.append(time.time())
         try:
             answer = client.chat.completions.create(**request(guard, turn), stream=streamed)
             for _ in answer if streamed else ():
@@ -53,6 +55,7 @@ async def asynchronous(guard: str, streamed: bool) -> None:
     """Turns in a task."""
     async with openai.AsyncOpenAI(max_retries=0) as client:
         for turn in range(TURNS):
+            BEGAN.append(time.time())
             try:
                 answer = await client.chat.completions.create(
                     **request(guard, turn), stream=streamed
@@ -87,6 +90,7 @@ def main(instrumentor: str, guard: str, how: str) -> None:
     line = {
         "guard": stop.guard,
         "at": stop.at,
+        "began": BEGAN,
         "calls": run.tally.calls,
         "refused": run.tally.refused.total(),
         "tokens": sum(run.tally.usage),

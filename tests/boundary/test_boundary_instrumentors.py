@@ -39,7 +39,10 @@ def test_a_runaway_is_stopped(start_provider, instrumentor, guard, how):
     said = json.loads(done.stdout)
     requests = provider.requests()
     assert said["guard"] == NAMES[guard]
-    assert [r for r in requests if r.received_at > said["at"] * 1e9] == []
+    late = [r for r in requests if r.received_at > said["at"] * 1e9]
+    # A deadline may come while a request is on its way: no other one may follow.
+    assert len(late) <= (guard == "deadline")
+    assert all(said["began"][len(requests) - 1] < said["at"] for _ in late)
     assert said["calls"] == len(requests) < 30
     assert said["guard_spans"] == 1
     if not how.endswith("stream"):

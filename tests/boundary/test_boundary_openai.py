@@ -10,10 +10,18 @@ import openai
 import pytest
 
 import agentguard
-from agentguard import BudgetExceeded, BudgetGuard, RunStopped, TimeoutExceeded, TimeoutGuard
+from agentguard import (
+    BudgetExceeded,
+    BudgetGuard,
+    Guard,
+    RunStopped,
+    TimeoutExceeded,
+    TimeoutGuard,
+)
 from agentguard.boundary import uninstall
 from agentguard.demo.provider import Answer
 from agentguard.runtime import runtime
+from tests.boundary.conftest import until
 from tests.boundary.shapes import ASYNC, SYNC, _chat, _stream
 
 TURNS = 100
@@ -153,8 +161,20 @@ def test_an_abandoned_stream_ends_its_reservation(client, how):
             del stream
             gc.collect()
         (guard,) = run.guards
-        assert guard.spent.calls == run.tally.calls == 1
+        assert until(lambda: run.tally.calls == 1)
+        assert until(lambda: guard.spent.calls == 1)
         assert guard.left.calls == 2
+
+
+def test_the_collector_settles_nothing_under_a_lock(client):
+    """A stream that the garbage collector finds is settled, whatever lock its thread holds then."""
+    with agentguard.run("r", guards=[BudgetGuard(max_calls=3)]) as run:
+        cycle: list[object] = [_stream(client, 1)]
+        cycle.append(cycle)
+        del cycle
+        with run.tally._lock:
+            gc.collect()
+        assert until(lambda: run.tally.calls == 1)
 
 
 def test_retries_of_one_call_are_one_call(start_provider):
@@ -180,6 +200,22 @@ def test_no_retry_after_the_stop(start_provider):
     assert sent < 50
 
 
+def test_a_stop_between_the_question_and_the_request(client, provider):
+    """A call that was let begin is not sent when its run is stopped by somebody just then."""
+
+    class StoppedMeanwhile(Guard):
+        def on_start(self, call):
+            call.run.latch(call.run.stop_for("enough"))
+
+    with (
+        agentguard.run("r", guards=[StoppedMeanwhile()]) as run,
+        pytest.raises(RunStopped, match="enough"),
+    ):
+        _chat(client, 1)
+    assert (run.tally.calls, run.tally.refused.total()) == (0, 1)
+    assert provider.requests() == []
+
+
 async def test_a_deadline_cancels_what_waits(start_provider):
     """At the deadline an async call that waits for its answer ends, as TimeoutExceeded."""
     server = start_provider(slowly)
@@ -192,6 +228,32 @@ async def test_a_deadline_cancels_what_waits(start_provider):
             await _chat(client, 1)
     assert time.monotonic() - began < 5
     assert run.stopped.unit == "seconds"
+
+
+async def test_a_deadline_cancels_every_task_of_a_run(start_provider):
+    """Tasks of the run that wait for answers end with it, each as TimeoutExceeded."""
+    server = start_provider(slowly)
+    ended = []
+    tasks = []
+
+    async def work(client, turn):
+        try:
+            await _chat(client, turn)
+        except Exception as error:
+            ended.append(type(error))
+            raise
+
+    async def work_in_a_run(client):
+        with agentguard.run("r", guards=[TimeoutGuard(max_seconds=0.5)]):
+            tasks.extend(asyncio.create_task(work(client, turn)) for turn in range(3))
+            await asyncio.wait(tasks)
+
+    async with openai.AsyncOpenAI(base_url=server.base_url, api_key=server.api_key) as client:
+        with pytest.raises(TimeoutExceeded):
+            await work_in_a_run(client)
+        await asyncio.wait(tasks)
+    assert ended == [TimeoutExceeded] * 3
+    assert all(isinstance(task.exception(), TimeoutExceeded) for task in tasks)
 
 
 async def test_a_deadline_cancels_what_waits_outside_of_runs(start_provider):
@@ -264,3 +326,58 @@ def test_errors_stay_what_they_are(client, provider):
     ):
         client.chat.completions.create(model="gpt-4o-mini", messages=[])
     assert (run.tally.errors, run.stopped) == (1, None)
+
+
+def test_requests_for_anything_else_are_let_through(client, provider):
+    """What is not sent to a model is not asked about, also once its run was stopped."""
+    with agentguard.run("r", guards=[BudgetGuard(max_calls=9)]) as run:
+        run.stop()
+        with pytest.raises(openai.NotFoundError):
+            client.images.generate(prompt="a cat", model="gpt-image-1")
+    assert (run.tally.calls, len(provider.requests())) == (0, 1)
+
+
+def test_an_answer_that_the_caller_reads_in_bytes_is_one_call(client, provider):
+    """`with_streaming_response` is guarded as well; what it holds is the caller's to read."""
+    shape = client.chat.completions.with_streaming_response
+    with agentguard.run("r", guards=[BudgetGuard(max_calls=1)]) as run:
+        with shape.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "x"}]) as raw:
+            assert b"choices" in b"".join(raw.iter_bytes())
+        with pytest.raises(BudgetExceeded):
+            _chat(client, 1)
+    assert (run.tally.calls, len(provider.requests())) == (1, 1)
+
+
+def test_a_guard_that_fails_fails_by_itself(client, provider):
+    """Whatever goes wrong on our side, the call is made, and its answer is the client's."""
+
+    class Broken(Guard):
+        def on_start(self, call):
+            raise KeyError("start")
+
+        def on_end(self, call):
+            raise KeyError("end")
+
+        def deadline(self):
+            raise KeyError("deadline")
+
+    with agentguard.run("r", guards=[Broken()]) as run:
+        assert _chat(client, 1).choices
+    assert (run.tally.calls, len(provider.requests())) == (1, 1)
+
+
+def test_azure_is_guarded_by_its_own_name(provider):
+    """Its paths and its client are others, and its calls the same."""
+    seen = []
+
+    class Look(Guard):
+        def on_start(self, call):
+            seen.append((call.provider, call.model))
+            return self.stop("no")
+
+    address = provider.base_url.removesuffix("/v1")
+    client = openai.AzureOpenAI(azure_endpoint=address, api_key="x", api_version="2024-10-21")
+    with agentguard.run("r", guards=[Look()]), pytest.raises(RunStopped):
+        _chat(client, 1)
+    assert seen == [("azure.ai.openai", "gpt-4o-mini")]
+    assert provider.requests() == []
