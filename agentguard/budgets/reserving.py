@@ -20,11 +20,15 @@ __all__ = ["estimate", "extend", "reserve_less"]
 _STEP: Final = 256
 """Tokens that a reservation grows by, at least, so that few pieces of a stream have to ask."""
 
+_LONGEST_TOKEN: Final = 16
+"""Characters: no tokenizer's are so long in the mean of a text."""
+
 
 def estimate(call: Call, account: Account, habit: Habit, price: TokenPrice | None) -> Estimate:
     """What the call will use: a reservation that the ledger has not been asked for yet.
 
-    A request's own `max_tokens` is taken at its word: its answer is never longer.
+    A request's own `max_tokens` is taken at its word, until more letters arrive than so many tokens
+    can be: there are servers that do not keep to it.
     """
     content = call.content
     length = None if content is None else size(content)
@@ -32,6 +36,7 @@ def estimate(call: Call, account: Account, habit: Habit, price: TokenPrice | Non
     covers = ANY_LENGTH
     if call.max_tokens is not None:
         answered = call.max_tokens
+        covers = answered * _LONGEST_TOKEN
     elif call.kind == "llm":
         answered, covers = habit.output, -1
     else:

@@ -5,7 +5,8 @@ import pytest
 from agentguard.errors import BudgetExceeded
 from agentguard.guards.budget import BudgetGuard
 from agentguard.guards.call import Call
-from agentguard.guards.enforcement import admit, settle
+from agentguard.guards.enforcement import admit, proceed, settle
+from agentguard.guards.state import RunState
 from agentguard.prices import Usage
 from tests.guards.budgets import PRICES, budget_of, make, run_with, send, stream
 
@@ -120,3 +121,17 @@ def test_a_stream_is_not_cut_where_nothing_is_enforced(mode):
     settle(call)
     assert budget_of(run).spent.tokens == pytest.approx(9 + 4_000, abs=5)
     assert run.stopped is None
+
+
+def test_a_server_that_ignores_max_tokens_is_cut():
+    """An answer that is far longer than its request allows is cut where the budget ends."""
+    run = RunState("r", "1", [BudgetGuard(max_tokens=600)])
+    call = Call("llm", "m", run, max_tokens=10, content="hi")
+    admit(call)
+    call.streamed_chars = 160
+    proceed(call)
+    with pytest.raises(BudgetExceeded):
+        for _ in range(100):
+            call.streamed_chars += 200
+            proceed(call)
+    assert call.streamed_chars < 5_000
