@@ -18,6 +18,11 @@ def test_demo_shows_real_traces_and_cleans_up(tmp_path: Path):
         "invoke_agent researcher",
         "reasoning",
         "cache read",
+        "guard loop",
+        "comes 3 times in a row",
+        "budget",
+        "took longer than 1.5 s",
+        "sent after the stop",
         "OTLP/HTTP",
         "http://127.0.0.1:",
     ):
