@@ -17,6 +17,7 @@ from agentguard.config import Options, Settings, load_settings
 from agentguard.export import ExportProcessor, Stats
 from agentguard.guards.guard import Guard
 from agentguard.guards.installation import watch_process, watch_provider
+from agentguard.remote_stop import StopWatcher, watch
 from agentguard.runtime import runtime
 from agentguard.semconv import DEPLOYMENT_ENVIRONMENT_NAME, SERVICE_NAME
 
@@ -28,9 +29,15 @@ log = logging.getLogger("agentguard")
 class Handle:
     """What `init` returns: the way to flush, to stop, and to see what became of the spans."""
 
-    def __init__(self, settings: Settings, processor: ExportProcessor | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        processor: ExportProcessor | None,
+        stops: StopWatcher | None = None,
+    ) -> None:
         self.settings = settings
         self._processor = processor
+        self._stops = stops
 
     @property
     def stats(self) -> Stats:
@@ -52,6 +59,8 @@ class Handle:
         with _lock:
             if _handle is self:
                 _handle = None
+        if self._stops is not None:
+            self._stops.close()
         if self._processor is not None:
             self._processor.shutdown()
             atexit.unregister(self._processor.shutdown)
@@ -88,6 +97,7 @@ def init(
             return _handle
         runtime.guards = tuple(guards)
         runtime.service = wanted.service_name or ""
+        runtime.settings = wanted
         watch_process()
         _handle = _start(wanted, tracer_provider)
         return _handle
@@ -107,7 +117,7 @@ def _start(settings: Settings, provider: TracerProvider | None) -> Handle:
     runtime.max_content_length = settings.max_content_length
     runtime.use(found)
     _shut_down_at_exit(processor)
-    return Handle(settings, processor)
+    return Handle(settings, processor, watch(settings))
 
 
 def _shut_down_at_exit(processor: ExportProcessor) -> None:

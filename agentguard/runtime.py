@@ -10,6 +10,7 @@ from opentelemetry.trace import Tracer, TracerProvider, get_tracer
 from agentguard.inheritance import TRACER
 
 if TYPE_CHECKING:
+    from agentguard.config import Settings
     from agentguard.guards.guard import Guard
     from agentguard.guards.state import RunState
 
@@ -30,6 +31,7 @@ class Runtime:
         "max_content_length",
         "process_run",
         "service",
+        "settings",
         "tracer",
     )
 
@@ -38,6 +40,8 @@ class Runtime:
         self.capture_content = False
         self.max_content_length = 65_536
         self.service = ""
+        self.settings: Settings | None = None
+        """What `init` was given, where it was called: budgets and stops are at its endpoint too."""
         self.guards: tuple[Guard, ...] = ()
         """What each outermost run is guarded by, beside its own guards."""
         self.process_run: RunState | None = None

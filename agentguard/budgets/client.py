@@ -9,16 +9,13 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
-from agentguard.errors import AgentGuardError
+from agentguard.budgets.shared_errors import BudgetRefused, BudgetUnreachable
 
 if TYPE_CHECKING:
     from agentguard.config import Settings
 
 __all__ = [
-    "BudgetRefused",
-    "BudgetUnreachable",
     "ControlClient",
-    "SharedBudgetError",
     "budget_path",
     "settings",
 ]
@@ -26,25 +23,6 @@ __all__ = [
 TIMEOUT: Final = 2.0
 _LONGEST_ANSWER: Final = 4 << 20
 _OURS: Final = frozenset({"authorization", "x-api-key"})
-
-
-class SharedBudgetError(AgentGuardError):
-    """A shared budget could not be asked; the message says which, and why."""
-
-
-class BudgetUnreachable(SharedBudgetError):
-    """The collector does not answer, or cannot at the moment: trying again later may work."""
-
-
-class BudgetRefused(SharedBudgetError):
-    """The collector answered, and trying again does not help.
-
-    There is no such budget, the key may not spend it, or it is another kind of budget.
-    """
-
-    def __init__(self, message: str, status: int = 0) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 def settings() -> Settings:

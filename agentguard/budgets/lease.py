@@ -14,14 +14,9 @@ from typing import Any, Final, Literal, get_args
 from uuid import uuid4
 
 from agentguard.budgets import leasing
-from agentguard.budgets.client import (
-    BudgetRefused,
-    BudgetUnreachable,
-    ControlClient,
-    budget_path,
-    settings,
-)
+from agentguard.budgets.client import ControlClient, budget_path, settings
 from agentguard.budgets.ledger import Shortfall
+from agentguard.budgets.shared_errors import BudgetRefused, BudgetUnreachable
 from agentguard.budgets.spend import Limits, Spend, Unit
 from agentguard.errors import ConfigurationError
 
@@ -78,7 +73,7 @@ class LeasedLedger:
         self._fresh_state()
         self._limits = Limits()
         self._scope_value = self._read_terms(scope_value, scope)
-        leasing.keep(self)
+        leasing.know(self)
 
     def _read_terms(self, scope_value: str | None, scope: str | None) -> str:
         """Learn the limits, and whose pot it is."""
@@ -95,7 +90,7 @@ class LeasedLedger:
             return scope_value or settings().service_name or ""
         if scope is not None and scope != kept_per:
             raise BudgetRefused(
-                f'the shared budget {self.name!r} is kept per {kept_per}: give the guard '
+                f"the shared budget {self.name!r} is kept per {kept_per}: give the guard "
                 f'per="{kept_per}"'
             )
         return scope_value or ""
@@ -115,13 +110,14 @@ class LeasedLedger:
         self._told = _NOTHING
         self._held = [0, 0, 0]
         self._left = [0, 0, 0]
+        self._room = [0, 0, 0]
+        """What may be used under this lease before a limit is reached by spending."""
         self._low = [-1, -1, -1]
         self._expires = 0.0
         self._touched = 0.0
         self._extended = 0.0
         self._ended: list[tuple[str, Spend]] = []
         """Leases that ended here, and what was spent under them: not reported yet."""
-        self._own_spent = _NOTHING
         self._others = _NOTHING
         """Spent in the pot, beside this process's unreported; and what of it is held."""
         self._others_held = _NOTHING
@@ -137,12 +133,7 @@ class LeasedLedger:
         with self._lock:
             now = self._touched = self._clock()
             left = self._left
-            if (
-                now < self._expires
-                and left[0] >= calls
-                and left[1] >= tokens
-                and left[2] >= pico
-            ):
+            if now < self._expires and left[0] >= calls and left[1] >= tokens and left[2] >= pico:
                 left[0] -= calls
                 left[1] -= tokens
                 left[2] -= pico
@@ -164,13 +155,24 @@ class LeasedLedger:
 
     def settle(self, held: Spend, spent: Spend) -> Shortfall | None:
         """End a reservation; what was spent is reported within a second."""
+        held_calls, held_tokens, held_pico = held
+        calls, tokens, pico = spent
         with self._lock:
-            for at in range(3):
-                self._held[at] -= held[at]
-                self._left[at] += held[at] - spent[at]
-            self._used += spent
-            self._own_spent += spent
+            in_flight, left, room = self._held, self._left, self._room
+            in_flight[0] -= held_calls
+            in_flight[1] -= held_tokens
+            in_flight[2] -= held_pico
+            left[0] += held_calls - calls
+            left[1] += held_tokens - tokens
+            left[2] += held_pico - pico
+            used = self._used
+            calls, tokens, pico = calls + used[0], tokens + used[1], pico + used[2]
+            # The constructor of a named tuple takes three times as long.
+            now_used: Spend = tuple.__new__(Spend, (calls, tokens, pico))
+            self._used = now_used
             self._refused = None
+            if calls < room[0] and tokens < room[1] and pico < room[2]:
+                return None
             return self._reached()
 
     def release(self, held: Spend) -> None:
@@ -279,12 +281,19 @@ class LeasedLedger:
             return all(left >= want for left, want in zip(self._left, amount, strict=True))
 
     def _needed(self, amount: Spend) -> Spend:
-        """The least that a slice must be: for the call, those in flight, and not less than now."""
-        kept = (
-            max(0, held + min(0, left + held) if False else held)
-            for held, left in zip(self._held, self._left, strict=True)
+        """The least that a slice must be: what is in flight, and the call or what is here now.
+
+        Other threads take from the present slice while the collector is asked: it never shrinks.
+        """
+        lasts = self._clock() < self._expires
+        return Spend(
+            *(
+                self._limited(at, held + (max(left, want) if lasts else want))
+                for at, (held, left, want) in enumerate(
+                    zip(self._held, self._left, amount, strict=True)
+                )
+            )
         )
-        return Spend(*(self._limited(at, held + amount[at]) for at, held in enumerate(kept)))
 
     def _wanted(self, needed: Spend) -> Spend:
         """A fraction of what is left, for some processes to share; near the end, what is needed."""
@@ -301,6 +310,7 @@ class LeasedLedger:
 
     def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send a request for a slice. On an answer it is the lease, or nothing has changed."""
+        leasing.tend_often(self)
         began = self._clock()
         try:
             answer = self._ask("POST", "reserve", request)
@@ -339,16 +349,24 @@ class LeasedLedger:
             self._others = _spend(answer["spent"])
             mine = _positive(self._leased - self._told)
             self._others_held = _positive(_spend(answer["held"]) - mine)
+        self._reckon()
+        # A slice that is mostly gone is exchanged before a call has to wait for it.
+        self._low = [
+            -1 if limit is None else leased // 4 if leased > _SLICES else -1
+            for limit, leased in zip(self._limits, self._leased, strict=True)
+        ]
+
+    def _reckon(self) -> None:
+        """What is left of the slice, and until a limit is reached; with the lock held."""
         self._left = [
             _UNLIMITED if limit is None else leased - used - held
             for limit, leased, used, held in zip(
                 self._limits, self._leased, self._used, self._held, strict=True
             )
         ]
-        # A slice that is mostly gone is exchanged before a call has to wait for it.
-        self._low = [
-            -1 if limit is None else leased // 4 if leased > _SLICES else -1
-            for limit, leased in zip(self._limits, self._leased, strict=True)
+        self._room = [
+            _UNLIMITED if limit is None else limit - others + told
+            for limit, others, told in zip(self._limits, self._others, self._told, strict=True)
         ]
 
     def _without_answer(self, amount: Spend, problem: BudgetUnreachable) -> Shortfall | None:
@@ -391,17 +409,18 @@ class LeasedLedger:
         return self._others + _positive(self._used - self._told)
 
     def _reached(self) -> Shortfall | None:
-        for unit, limit, spent in zip(
-            get_args(Unit), self._limits, self._spent_now(), strict=True
-        ):
+        for unit, limit, spent in zip(get_args(Unit), self._limits, self._spent_now(), strict=True):
             if limit is not None and spent >= limit:
                 return Shortfall(unit, limit, spent, 0, 0)
         return None
 
     # In the background, by `leasing`.
 
-    def tend(self, low: bool = False) -> None:
-        """Report what was spent, renew, give back: whatever is due. Raises nothing."""
+    def tend(self, low: bool = False) -> bool:
+        """Report what was spent, renew, give back: whatever is due. Raises nothing.
+
+        Returns whether there is anything that will be due.
+        """
         try:
             with self._asking:
                 self._tend(low)
@@ -410,14 +429,20 @@ class LeasedLedger:
             self._down_because = str(problem)
         except BudgetRefused as problem:
             leasing.complain(self.name, str(problem))
+        return self.is_busy
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is leased, or not reported yet."""
+        return self._id is not None or self._pending is not None or bool(self._ended)
 
     def _tend(self, low: bool) -> None:
         self._report_ended()
         now = self._clock()
-        if self._id is None:
-            return
-        if self._pending is not None or low:
+        if self._pending is not None or (low and self._id is not None):
             self._lease(_NOTHING)
+            return
+        if self._id is None:
             return
         with self._lock:
             in_flight = any(self._held)
@@ -443,9 +468,7 @@ class LeasedLedger:
             if give_back:
                 self._leased = used + Spend(*self._held)
                 self._leased = Spend(*(self._limited(at, n) for at, n in enumerate(self._leased)))
-                self._left = [
-                    _UNLIMITED if limit is None else 0 for limit in self._limits
-                ]
+                self._left = [_UNLIMITED if limit is None else 0 for limit in self._limits]
             keep = _positive(self._leased - used)
         request = {
             "id": lease,
@@ -484,10 +507,7 @@ class LeasedLedger:
         self._others += _positive(self._used - self._told)
         self._id, self._expires = None, 0.0
         self._leased = self._used = self._told = _NOTHING
-        self._left = [
-            _UNLIMITED if limit is None else -held
-            for limit, held in zip(self._limits, self._held, strict=True)
-        ]
+        self._reckon()
 
     def give_back(self) -> None:
         """End the lease and report what was spent. Raises BudgetUnreachable, BudgetRefused."""
@@ -501,9 +521,14 @@ class LeasedLedger:
         while self._ended:
             lease, used = self._ended[0]
             try:
-                self._ask("POST", "settle", {"id": lease, "spent": _json(used), "final": True})
+                answer = self._ask(
+                    "POST", "settle", {"id": lease, "spent": _json(used), "final": True}
+                )
             except BudgetRefused as problem:
                 leasing.complain(self.name, str(problem))
+            else:
+                with self._lock:
+                    self._learn(answer)
             self._ended.pop(0)
 
     def close(self) -> None:

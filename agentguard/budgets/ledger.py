@@ -29,6 +29,8 @@ class Shortfall(NamedTuple):
     """What did not fit; 0 where a limit was reached by spending."""
     wait: float | None = None
     """Seconds until enough comes back by itself for `wanted` to fit; None where it does not."""
+    because: str = ""
+    """What else is in the way, in words: the place that keeps the budget does not answer."""
 
     @property
     def used(self) -> int:

@@ -114,5 +114,6 @@ def _kept_elsewhere(
         )
     if shared is not None and not (isinstance(shared, str) and shared.strip()):
         raise ConfigurationError(f"shared={shared!r}: it is the name of a shared budget.")
-    named = "the ledger's limit" if shared is None else f"the shared budget {shared!r}"
+    own = getattr(ledger, "called", "the ledger's limit")
+    named = own if shared is None else f"the shared budget {shared!r}"
     return BudgetLimits(None, None, True, False, named)

@@ -39,12 +39,16 @@ def amount(unit: Unit, value: int) -> str:
 
 def refused(short: Shortfall, whose: str, window: str, advice: str) -> str:
     """Why a call may not begin."""
+    if short.because:
+        return f"{whose}{short.because}"
     needs = "" if short.unit == "calls" else f", this call needs about {_wanted(short)}"
     return f"{whose}{_state(short, window)}{needs}; {_or_wait(advice, short)}"
 
 
 def cut(short: Shortfall, whose: str, window: str, advice: str) -> str:
     """Why an answer that is being streamed ends here."""
+    if short.because:
+        return f"{whose}{short.because}"
     return (
         f"{whose}{_state(short, window)}, this answer needs {_wanted(short)} more than was put "
         f"aside for it; {_or_wait(advice, short)}"

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from agentguard.cli.budgets import budgets
 from agentguard.cli.demo import demo
 from agentguard.cli.doctor import doctor
 from agentguard.cli.errors import Boundary
@@ -11,6 +12,7 @@ from agentguard.cli.exec import exec_program
 from agentguard.cli.keys import keys
 from agentguard.cli.prices import prices
 from agentguard.cli.projects import projects
+from agentguard.cli.stops import resume, stop, stops
 from agentguard.cli.traces import show_trace, show_traces
 from agentguard.cli.up import up
 
@@ -54,6 +56,10 @@ app.command("demo")(demo)
 app.command("doctor")(doctor)
 app.command("traces")(show_traces)
 app.command("trace")(show_trace)
+app.command("stop")(stop)
+app.command("resume")(resume)
+app.command("stops")(stops)
+app.add_typer(budgets, name="budgets")
 app.add_typer(keys, name="keys")
 app.add_typer(prices, name="prices")
 app.add_typer(projects, name="projects")

@@ -183,11 +183,13 @@ def _stops(control: ControlPlane, is_open: Callable[[], bool]) -> APIRouter:
     ) -> StopsOut:
         """The stops that a service's runs have to obey, once they are others than `after`."""
         end = time.monotonic() + wait
+        # Who asks for the first time shall not be told of a stop that was lifted just now.
+        found = await board.look(who.project_id, service, now=not after)
         while True:
-            found = await board.look(who.project_id, service)
             if found.cursor != after or time.monotonic() >= end or not is_open():
                 return found
             await asyncio.sleep(min(_LOOK_EVERY_S, max(0.0, end - time.monotonic())))
+            found = await board.look(who.project_id, service)
 
     @router.delete("/{stop_id}")
     def lift_stop(stop_id: StopId, who: Admin) -> StopOut:

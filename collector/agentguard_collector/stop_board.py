@@ -25,23 +25,26 @@ class StopBoard:
         self._known: OrderedDict[str, tuple[float, list[StopOrder]]] = OrderedDict()
         self._locks: OrderedDict[str, asyncio.Lock] = OrderedDict()
 
-    async def look(self, project_id: str, service: str) -> StopsOut:
-        """The stops that runs of the service have to obey. Raises ControlPlaneUnavailable."""
+    async def look(self, project_id: str, service: str, *, now: bool = False) -> StopsOut:
+        """The stops that runs of the service have to obey; read now, if asked for.
+
+        Raises ControlPlaneUnavailable.
+        """
         orders = [
             order
-            for order in await self._orders(project_id)
+            for order in await self._orders(project_id, now)
             if order.what != "service" or order.target == service
         ]
         ids = " ".join(sorted(order.id for order in orders))
         cursor = hashlib.sha256(ids.encode()).hexdigest()[:16]
         return StopsOut(stops=[StopOut.of(order) for order in orders], cursor=cursor)
 
-    async def _orders(self, project_id: str) -> list[StopOrder]:
+    async def _orders(self, project_id: str, at_once: bool) -> list[StopOrder]:
         lock = self._locks.setdefault(project_id, asyncio.Lock())
         async with lock:
             found = self._known.get(project_id)
             now = time.monotonic()
-            if found is None or now - found[0] >= _FRESH_S:
+            if at_once or found is None or now - found[0] >= _FRESH_S:
                 found = (now, await asyncio.to_thread(self._stops.in_force, project_id))
                 self._known[project_id] = found
         self._known.move_to_end(project_id)

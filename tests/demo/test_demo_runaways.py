@@ -30,7 +30,7 @@ def test_each_is_stopped_by_its_guard(demo):
 
 
 def test_what_it_tried_afterwards_is_counted(demo):
-    """Every turn is a call that was sent or one that was refused; what was saved follows from it."""
+    """Every turn is a call that was sent or one that was refused; savings follow from it."""
     runs, _ = demo
     for run in runs[:2]:
         assert run.said.calls + run.said.refused == TURNS

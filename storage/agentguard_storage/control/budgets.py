@@ -83,19 +83,13 @@ class Budgets:
         with self._database.reading() as session:
             return find_budget(session, project_id, name)
 
-    def list(self, project_id: str) -> list[Budget]:
-        """The budgets of a project, by name."""
-        query = select(Budget).where(Budget.project_id == project_id).order_by(Budget.name)
-        with self._database.reading() as session:
-            return list(session.scalars(query))
-
     def delete(self, project_id: str, name: str) -> None:
         """Remove a budget and all that is known of its spending. Raises UnknownBudget."""
         with self._database.writing() as session:
             budget = find_budget(session, project_id, name)
             session.execute(delete(Budget).where(Budget.id == budget.id))
 
-    def standings(self, budget: Budget) -> "list[Standing]":
+    def standings(self, budget: Budget) -> list[Standing]:
         """The pots of the current period, those with the most spent first; at most 1,000."""
         starts_at, ends_at = bounds(budget.every, budget.timezone, self._now())
         query = (
@@ -123,6 +117,12 @@ class Budgets:
                 pots = pots.where(Pot.scope_value == scope_value)
             done = session.execute(pots.values(spent_calls=0, spent_tokens=0, spent_pico_usd=0))
             return int(done.rowcount)  # type: ignore[attr-defined]
+
+    def list(self, project_id: str) -> list[Budget]:
+        """The budgets of a project, by name."""
+        query = select(Budget).where(Budget.project_id == project_id).order_by(Budget.name)
+        with self._database.reading() as session:
+            return list(session.scalars(query))
 
 
 def find_budget(session: Session, project_id: str, name: str) -> Budget:

@@ -91,7 +91,9 @@ class Reservations:
             budget = find_budget(session, project_id, name)
             now = self._now()
             starts_at, ends_at = bounds(budget.every, budget.timezone, now)
-            pot = self._pot(session, budget, scope_value, starts_at)
+            # A project's budget has one pot, whatever a client would like to call another.
+            whose = "" if budget.scope == "project" else scope_value
+            pot = self._pot(session, budget, whose, starts_at)
             before = _reservation(session, budget, reservation_id)
             if before is not None:
                 if before.asked != asked:
