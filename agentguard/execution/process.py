@@ -27,20 +27,26 @@ def begin() -> None:
 
 
 def _begin(plan: Plan) -> None:
+    from agentguard.config import load_settings
     from agentguard.execution.desk import DeskLedger, Line
     from agentguard.execution.reporting import Reporter, ReportGuard
     from agentguard.guards.installation import watch_new_providers, watch_process
     from agentguard.guards.state import RunState
     from agentguard.prices.source import preload
+    from agentguard.remote_stop import watch
     from agentguard.runtime import runtime
 
     preload()
+    settings = load_settings()
+    runtime.settings, runtime.service = settings, settings.service_name or ""
     line = Line(plan)
     os.register_at_fork(after_in_child=line.after_fork)
     # Reports have a line of their own: no call waits for that of another thread.
     reporter = Reporter(Line(plan))
     guards = [*plan.guards(DeskLedger(line)), ReportGuard(reporter)]
-    runtime.process_run = run = RunState(plan.name, plan.run_id, guards)
+    run = RunState(plan.name, plan.run_id, guards, service=runtime.service)
+    runtime.process_run = run
+    watch(settings)
     watch_new_providers()
     watch_process()
     reporter.watch(run)

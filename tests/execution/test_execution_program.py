@@ -184,3 +184,23 @@ def test_mistakes(execute, tmp_path):
         assert part in done.stderr
         assert "ran\n" not in done.stdout
         assert "Traceback" not in done.stderr
+
+
+def test_a_shared_budget_and_a_stop_from_elsewhere(execute, stack, monkeypatch):
+    """A program spends from a shared budget, and obeys a stop of its service."""
+    monkeypatch.setenv("AGENTGUARD_ENDPOINT", stack.otlp_http)
+    monkeypatch.setenv("AGENTGUARD_API_KEY", stack.api_key)
+    monkeypatch.setenv("AGENTGUARD_SERVICE_NAME", "exec-shared")
+    stack.cli("budgets", "set", "for-exec", "--calls", "4")
+    done = execute("--budget for-exec --json", STUBBORN, "9")
+    assert (done.code, done.stdout) == (75, "done 4\n")
+    assert "for-exec" in done.receipt["stopped"]["reason"]
+    stack.cli("stop", "--service", "exec-shared", "--reason", "enough for today")
+    stopped = execute(
+        "--json",
+        STUBBORN.replace("import sys, openai", "import sys, openai, time; time.sleep(3)"),
+        "9",
+    )
+    assert (stopped.code, stopped.stdout) == (75, "done 0\n")
+    assert "enough for today" in stopped.receipt["stopped"]["reason"]
+    stack.cli("resume", "--service", "exec-shared")
