@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from tests.bench import guards, ingest, sdk
+from tests.bench import guards, ingest, sdk, shared
 from tests.bench.figures import Figure, table
 
 # Each takes the spans of a round and the number of rounds.
@@ -20,6 +20,7 @@ BENCHES: dict[str, Callable[[int, int], list[Figure]]] = {
     "disk": ingest.disk,
     "sdk": sdk.sdk,
     "guards": guards.run,
+    "shared": shared.shared,
 }
 SPANS = {
     "ingest": 100_000,
@@ -28,6 +29,7 @@ SPANS = {
     "disk": 30_000,
     "sdk": 0,
     "guards": 0,
+    "shared": 0,
 }
 
 
