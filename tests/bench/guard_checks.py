@@ -51,17 +51,20 @@ def _model_calls(guard: Any) -> Hooks:
     return make, own.on_start, settle
 
 
-def _tool_calls(guard: Any) -> Hooks:
+def _tool_calls(guard: Any, *names: str) -> Hooks:
+    """Calls of the tools in turn, each with arguments of its own."""
     from agentguard.guards.call import Call
     from agentguard.guards.state import RunState
 
     run, made = RunState("bench", "bench", [guard]), 0
     (own,) = run.guards
+    tools = names or ("read_file",)
 
     def make() -> Call:
         nonlocal made
         made += 1
-        return Call("tool", "read_file", run, arguments={"path": f"src/part_{made}.py"})
+        arguments = {"path": f"src/part_{made}.py"}
+        return Call("tool", tools[made % len(tools)], run, arguments=arguments)
 
     def settle(call: Call) -> None:
         call.outcome, call.output = "ok", f"contents of {call.arguments}"
@@ -97,7 +100,7 @@ def _loop() -> Hooks:
 def _fuzzy_loop() -> Hooks:
     from agentguard import FuzzyLoopGuard
 
-    return _tool_calls(FuzzyLoopGuard(max_tool_repeats=MANY, window=100))
+    return _tool_calls(FuzzyLoopGuard(), "read_file", "grep", "edit_file")
 
 
 def _rate_limit() -> Hooks:
