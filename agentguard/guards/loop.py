@@ -21,6 +21,8 @@ _TRACKED: Final = frozenset({"tool", "agent", "retrieval"})
 _PATIENCE: Final = 10
 """How many rounds of waiting for something are not a loop yet."""
 _SHOWN: Final = 60
+_SAYS_NOTHING: Final = (int, float, type(None))
+"""Answers that are neither a wait nor a want."""
 
 
 class LoopGuard(Guard):
@@ -80,15 +82,19 @@ class LoopGuard(Guard):
 
     def on_start(self, call: Call) -> Verdict | None:
         """Refuses the call that goes round once more."""
-        if call.kind in _TRACKED:
-            track = self._caller(call).tools
-        elif call.kind == "llm" and call.has_content:
-            track = self._caller(call).models
+        kind = call.kind
+        if kind in _TRACKED:
+            caller = self._caller(call)
+            track = caller.tools
+            if kind == "agent" and (nested := self._called_by_itself(call)) is not None:
+                return nested
+        elif kind == "llm" and call.has_content:
+            caller = self._caller(call)
+            track = caller.models
         else:
             return None
-        if call.kind == "agent" and (nested := self._called_by_itself(call)) is not None:
-            return nested
-        step = call.held[self] = Step(call)
+        step = Step(call)
+        call.held[self] = (step, caller)
         with self._lock:
             track.begin(step)
             if not track.is_suspicious:
@@ -99,17 +105,21 @@ class LoopGuard(Guard):
 
     def on_end(self, call: Call) -> Verdict | None:
         """Takes in what came back, and stops where it is the same once more."""
-        step = call.held.pop(self, None)
+        held = call.held.pop(self, None)
         if call.outcome == "refused":
             return None
-        caller = self._caller(call)
-        with self._lock:
-            (caller.models if call.kind == "llm" else caller.tools).look()
+        if held is None:
             if call.kind == "llm":
+                with self._lock:
+                    return self._model_answered(call, self._caller(call).answers, None)
+            return None
+        step, caller = cast("tuple[Step, _Caller]", held)
+        with self._lock:
+            if call.kind == "llm":
+                caller.models.look()
                 return self._model_answered(call, caller.answers, step)
-            if isinstance(step, Step):
-                return self._tool_answered(call, caller.answers, step)
-        return None
+            caller.tools.look()
+            return self._tool_answered(call, caller.answers, step)
 
     def _objection(self, call: Call, circle: Circle) -> Verdict | None:
         steps = circle.steps
@@ -135,7 +145,8 @@ class LoopGuard(Guard):
             step.answer = Answer(call.error)
             times = answers.failed(call, step.answer)
             what, told = "failed the same way", call.error or "without a message"
-        elif call.output is None:
+        elif isinstance(call.output, _SAYS_NOTHING):
+            step.answer = None if call.output is None else Answer(call.output)
             answers.worked()
             return None
         else:
@@ -151,10 +162,10 @@ class LoopGuard(Guard):
         reason = f"{_shown(call)} {what} {times} times in a row: {_short(told)}"
         return self.stop(reason, limit=times, used=times, unit="repeats")
 
-    def _model_answered(self, call: Call, answers: Answers, step: object) -> Verdict | None:
+    def _model_answered(self, call: Call, answers: Answers, step: Step | None) -> Verdict | None:
         text, tools = said(call.output)
         failed = call.outcome == "error"
-        if isinstance(step, Step):
+        if step is not None:
             step.failed = failed
             if text or tools:
                 step.answer = Answer({"text": text, "tools": tools} if tools else text)

@@ -98,7 +98,9 @@ class Track:
         if call is None:
             return
         plain, loose_form = self._read(call)
-        step.plain, loose = hash((step.name, plain)), hash((step.name, loose_form))
+        step.plain = loose = hash((step.name, plain))
+        if loose_form is not plain:
+            loose = hash((step.name, loose_form))
         step.loose, step.call = loose, None
         steps, alike, seen = self.steps, self._alike, self._seen
         known = len(steps)
