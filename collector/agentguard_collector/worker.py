@@ -19,6 +19,7 @@ import uvicorn
 from agentguard_collector.committer import Committer
 from agentguard_collector.flusher import Flusher
 from agentguard_collector.grpc_api import create_server
+from agentguard_collector.heap import keep_freed_memory
 from agentguard_collector.http_api import create_app
 from agentguard_collector.intake import Intake
 from agentguard_collector.limits import RateLimiter
@@ -75,6 +76,7 @@ class _Pipeline:
 async def run(settings: Settings) -> None:
     """Serve until SIGTERM, SIGINT or, if asked for, the parent's end."""
     sys.setswitchinterval(0.001)
+    keep_freed_memory()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

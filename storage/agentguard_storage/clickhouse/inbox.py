@@ -30,6 +30,8 @@ def insert_settings(token: str) -> dict[str, str]:
         "exclude_materialize_skip_indexes_on_insert": "content_text",
         # Lazily computed branches are computed again at each use: 35 us a span instead of 5.
         "short_circuit_function_evaluation": "disable",
+        # A tuple is cheap to carry and to open, unless its elements become columns in the analysis.
+        "optimize_functions_to_subcolumns": "0",
         # Views only pass blocks on, which threads make no faster and block order less certain.
         "max_threads": "1",
         "max_insert_threads": "1",

@@ -12,8 +12,24 @@ WITH
         + toInt128(reasoning_tokens) * p.reasoning[tier] + p.per_request AS pico_dollars
 SELECT
     project_id, toStartOfHour(toDateTime(greatest(0, least(4294960000, intDiv(toUnixTimestamp64Nano(start_time), 1000000000))), 'UTC')) AS ts_hour,
-    trace_id, span_id, parent_span_id, name, kind, status, status_message, start_time, end_time,
-    service, environment, session, user, agent, tool, call_hash, provider, model,
+    trace_id,
+    lower(hex(tupleElement(span, 'span_id'))) AS span_id,
+    if(tupleElement(span, 'parent_span_id') = unhex('0000000000000000'), '', lower(hex(tupleElement(span, 'parent_span_id')))) AS parent_span_id,
+    tupleElement(span, 'name') AS name,
+    kind,
+    if(tupleElement(tupleElement(span, 'status'), 'code') BETWEEN 0 AND 2, tupleElement(tupleElement(span, 'status'), 'code'), 0) AS status,
+    tupleElement(tupleElement(span, 'status'), 'message') AS status_message,
+    start_time,
+    fromUnixTimestamp64Nano(reinterpretAsInt64(tupleElement(span, 'end_time_unix_nano')), 'UTC') AS end_time,
+    service, environment,
+    said_texts[if(said_texts[indexOf(said_codes, {code:session})] != '', indexOf(said_codes, {code:session}), indexOf(said_codes, {code:associated_session}))] AS session,
+    said_texts[indexOf(said_codes, {code:user})] AS user,
+    agent, tool,
+    multiIf(
+        kind = 'tool', cityHash64(tool, said_texts[indexOf(said_codes, {code:tool_arguments})]),
+        kind = 'llm', cityHash64(model, said_texts[indexOf(said_codes, {code:input})]),
+        0) AS call_hash,
+    provider, model,
     input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
     multiIf(
         stated_cost IS NOT NULL, stated_cost,
@@ -22,16 +38,29 @@ SELECT
     multiIf(NOT counted, '', stated_cost IS NOT NULL, 'stated', p.priced, 'price table',
         reported_cost IS NOT NULL, 'reported', 'unpriced') AS cost_source,
     if(cost_source = 'price table', p.version, '') AS price_version,
-    guard, guard_action, stop_reason, source_id, attributes, attribute_types,
-    content.key AS `content.key`,
-    content.form AS `content.form`,
-    arrayMap(pieces -> arrayMap(piece -> reinterpretAsUInt128(sipHash128(piece)), pieces), content.pieces) AS `content.blobs`,
-    events.time_unix_nano AS `events.time_unix_nano`, events.name AS `events.name`,
-    events.attributes AS `events.attributes`, events.dropped_attributes_count AS `events.dropped_attributes_count`,
-    links.trace_id AS `links.trace_id`, links.span_id AS `links.span_id`, links.trace_state AS `links.trace_state`,
-    links.attributes AS `links.attributes`, links.dropped_attributes_count AS `links.dropped_attributes_count`,
-    links.flags AS `links.flags`,
-    span_kind, trace_state, flags, dropped_attributes_count, dropped_events_count, dropped_links_count,
+    said_texts[indexOf(said_codes, {code:guard})] AS guard,
+    said_texts[indexOf(said_codes, {code:guard_action})] AS guard_action,
+    said_texts[indexOf(said_codes, {code:stop_reason})] AS stop_reason,
+    source_id, attributes, attribute_types,
+    content_keys AS `content.key`,
+    content_forms AS `content.form`,
+    arrayMap(pieces -> arrayMap(piece -> reinterpretAsUInt128(sipHash128(piece)), pieces), content_pieces) AS `content.blobs`,
+    tupleElement(tupleElement(span, 'events'), 'time_unix_nano') AS `events.time_unix_nano`,
+    tupleElement(tupleElement(span, 'events'), 'name') AS `events.name`,
+    tupleElement(tupleElement(span, 'events'), 'attributes') AS `events.attributes`,
+    tupleElement(tupleElement(span, 'events'), 'dropped_attributes_count') AS `events.dropped_attributes_count`,
+    tupleElement(tupleElement(span, 'links'), 'trace_id') AS `links.trace_id`,
+    tupleElement(tupleElement(span, 'links'), 'span_id') AS `links.span_id`,
+    tupleElement(tupleElement(span, 'links'), 'trace_state') AS `links.trace_state`,
+    tupleElement(tupleElement(span, 'links'), 'attributes') AS `links.attributes`,
+    tupleElement(tupleElement(span, 'links'), 'dropped_attributes_count') AS `links.dropped_attributes_count`,
+    tupleElement(tupleElement(span, 'links'), 'flags') AS `links.flags`,
+    if(tupleElement(span, 'kind') BETWEEN 0 AND 5, tupleElement(span, 'kind'), 0) AS span_kind,
+    tupleElement(span, 'trace_state') AS trace_state,
+    tupleElement(span, 'flags') AS flags,
+    tupleElement(span, 'dropped_attributes_count') AS dropped_attributes_count,
+    tupleElement(span, 'dropped_events_count') AS dropped_events_count,
+    tupleElement(span, 'dropped_links_count') AS dropped_links_count,
     received_at, retention_days, region
 FROM otlp_spans AS s
 LEFT ANY JOIN
@@ -79,7 +108,7 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS blobs_from_otlp_spans {on_cluster} TO {lo
 SELECT project_id, trace_id, reinterpretAsUInt128(sipHash128(piece)) AS hash, piece AS content, received_at, retention_days
 FROM
 (
-    SELECT project_id, trace_id, toDateTime(received_at) AS received_at, retention_days, arrayJoin(arrayFlatten(content.pieces)) AS piece
+    SELECT project_id, trace_id, toDateTime(received_at) AS received_at, retention_days, arrayJoin(arrayFlatten(content_pieces)) AS piece
     FROM otlp_spans
 )
 LIMIT 1 BY project_id, trace_id, hash;
@@ -89,26 +118,34 @@ SELECT
     project_id, source_id, service, environment,
     mapFromArrays(
         arrayConcat(
-            arrayFilter((k, t) -> t = 'string', resource_keys, resource_types),
-            arrayFilter((k, t) -> t != 'string', resource_keys, resource_types)),
+            arrayFilter((k, t) -> t = {kind:string}, keys, types),
+            arrayFilter((k, t) -> t != {kind:string}, keys, types)),
         arrayConcat(
-            arrayFilter((s, t) -> t = 'string', resource_strings, resource_types),
-            arrayMap((t, i, d, b, a, l, y) -> multiIf(
-                t = 'int', toString(i), t = 'double', toString(d), t = 'bool', if(b, 'true', 'false'),
-                t = 'array', a, t = 'kvlist', l, y),
-                resource_attribute_types,
-                arrayFilter((i, t) -> t != 'string', resource_ints, resource_types),
-                arrayFilter((d, t) -> t != 'string', resource_doubles, resource_types),
-                arrayFilter((b, t) -> t != 'string', resource_bools, resource_types),
-                arrayFilter((a, t) -> t != 'string', resource_arrays, resource_types),
-                arrayFilter((l, t) -> t != 'string', resource_kvlists, resource_types),
-                arrayFilter((y, t) -> t != 'string', resource_byte_strings, resource_types)))) AS resource_attributes,
-    arrayFilter(t -> t != 'string', resource_types) AS resource_attribute_types,
-    resource_dropped_attributes_count, resource_entity_refs, resource_schema_url,
-    scope_name, scope_version, scope_attributes, scope_dropped_attributes_count, scope_schema_url,
+            arrayMap(v -> {text_of:v}, arrayFilter((v, t) -> t = {kind:string}, values, types)),
+            {texts_of_others})) AS resource_attributes,
+    other_types AS resource_attribute_types,
+    tupleElement(resource, 'dropped_attributes_count') AS resource_dropped_attributes_count,
+    tupleElement(resource, 'entity_refs') AS resource_entity_refs,
+    resource_schema_url,
+    tupleElement(scope, 'name') AS scope_name,
+    tupleElement(scope, 'version') AS scope_version,
+    tupleElement(scope, 'attributes') AS scope_attributes,
+    tupleElement(scope, 'dropped_attributes_count') AS scope_dropped_attributes_count,
+    scope_schema_url,
     received_at, retention_days
-FROM otlp_scopes
-LIMIT 1 BY project_id, source_id;
+FROM
+(
+    SELECT
+        *,
+        tupleElement(tupleElement(resource, 'attributes'), 'key') AS keys,
+        tupleElement(tupleElement(resource, 'attributes'), 'value') AS values,
+        arrayMap(v -> {head_of:v}, values) AS heads,
+        arrayMap(h -> {kind_of:h}, heads) AS types,
+        arrayFilter(t -> t != {kind:string}, types) AS other_types,
+        arrayFilter((v, t) -> t != {kind:string}, values, types) AS other_values
+    FROM otlp_scopes
+    LIMIT 1 BY project_id, source_id
+);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS traces_from_spans {on_cluster} TO {local:traces} AS
 SELECT
