@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
 from decimal import Decimal, InvalidOperation
-from typing import get_args
 
 from agentguard.errors import ConfigurationError
-from agentguard.guards.call import Kind
 
-__all__ = ["dollars", "read_callback", "read_kinds", "read_warn_at", "whole"]
+__all__ = ["dollars", "read_callback", "read_warn_at", "whole"]
 
 
 def whole(name: str, value: object) -> int | None:
@@ -58,12 +55,3 @@ def read_callback(on_warning: object) -> None:
         raise ConfigurationError(
             f"on_warning={on_warning!r}: it has to be a function, which is given one sentence."
         )
-
-
-def read_kinds(kinds: Collection[Kind]) -> frozenset[Kind]:
-    """Check `kinds`. Raises `ConfigurationError`."""
-    is_list = isinstance(kinds, Collection) and not isinstance(kinds, str)
-    found = [kind for kind in kinds if kind in get_args(Kind)] if is_list else []
-    if not found or len(found) != len(kinds):
-        raise ConfigurationError(f"kinds={kinds!r}: it is a list of some of {get_args(Kind)}.")
-    return frozenset(found)

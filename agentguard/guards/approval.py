@@ -15,8 +15,8 @@ _TERMINAL: Final = "/dev/tty"
 _MOST_SHOWN: Final = 2_000
 
 
-def ask_on_terminal(call: Call) -> bool:
-    """Whether somebody at the terminal says yes. False where there is no terminal.
+def ask_on_terminal(call: Call) -> bool | None:
+    """Whether somebody at the terminal says yes. None where there is no terminal.
 
     Asks on `/dev/tty`, so that the program's own input and output stay its own. Calls that are made
     at the same time wait for each other.
@@ -27,7 +27,7 @@ def ask_on_terminal(call: Call) -> bool:
             screen.flush()
             return keys.readline().strip().lower() in ("y", "yes")
     except OSError:
-        return False
+        return None
 
 
 def _question(call: Call) -> str:

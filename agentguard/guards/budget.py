@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from agentguard.budgets import words
 from agentguard.budgets.accounts import Account, Accounts
-from agentguard.budgets.arguments import read_callback, read_kinds, read_warn_at
+from agentguard.budgets.arguments import read_callback, read_warn_at
 from agentguard.budgets.ledger import Ledger, LocalLedger, Shortfall
 from agentguard.budgets.limits import read_limits
 from agentguard.budgets.pricing import Pricing, UnknownPrice
@@ -21,6 +21,7 @@ from agentguard.budgets.settling import used
 from agentguard.budgets.shared_errors import BudgetUnreachable, SharedBudgetError
 from agentguard.budgets.spend import ONE_CALL, Limits, Spend
 from agentguard.errors import BudgetExceeded, ConfigurationError, Refused
+from agentguard.guards.arguments import kinds_of
 from agentguard.guards.call import MODEL_KINDS, Call, Kind, Scope
 from agentguard.guards.guard import Guard, Mode, OnError
 from agentguard.guards.verdict import Verdict
@@ -113,7 +114,7 @@ class BudgetGuard(Guard):
             ledger=ledger,
             shared=shared,
         )
-        self._kinds = read_kinds(kinds)
+        self._kinds = kinds_of(kinds)
         self._per = per
         self._warn_at = read_warn_at(warn_at_pct)
         read_callback(on_warning)

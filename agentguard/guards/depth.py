@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from agentguard.errors import ConfigurationError, DepthExceeded, Refused
+from agentguard.errors import DepthExceeded, Refused
+from agentguard.guards.arguments import whole_number
 from agentguard.guards.call import Call
 from agentguard.guards.guard import Guard, Mode, OnError
 from agentguard.guards.verdict import Verdict
@@ -30,9 +31,7 @@ class DepthGuard(Guard):
         self, max_depth: int, *, mode: Mode = "enforce", on_error: OnError = "open"
     ) -> None:
         super().__init__(mode=mode, on_error=on_error)
-        if not isinstance(max_depth, int) or max_depth < 1:
-            raise ConfigurationError(f"max_depth={max_depth!r}: it is a whole number from 1 up.")
-        self._most = max_depth
+        self._most = whole_number("max_depth", max_depth, 1)
 
     def on_start(self, call: Call) -> Verdict | None:
         """Refuses the agent that would be one too deep."""

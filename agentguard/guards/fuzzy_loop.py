@@ -6,7 +6,8 @@ import threading
 from collections import deque
 from typing import ClassVar
 
-from agentguard.errors import ConfigurationError, LoopDetected, Refused
+from agentguard.errors import LoopDetected, Refused
+from agentguard.guards.arguments import whole_number
 from agentguard.guards.call import Call
 from agentguard.guards.guard import Guard, Mode, OnError
 from agentguard.guards.verdict import Verdict
@@ -25,7 +26,7 @@ class FuzzyLoopGuard(Guard):
     apart.
 
     Raises:
-        ConfigurationError: a number is below 2, or `window` is too small for one of the others.
+        ConfigurationError: a number is below 2, or `window` too small for what is looked for.
     """
 
     name: ClassVar[str] = "fuzzy_loop"
@@ -41,18 +42,10 @@ class FuzzyLoopGuard(Guard):
         on_error: OnError = "open",
     ) -> None:
         super().__init__(mode=mode, on_error=on_error)
-        for name, value in (
-            ("max_tool_repeats", max_tool_repeats),
-            ("max_alternations", max_alternations),
-        ):
-            if not isinstance(value, int) or value < 2:
-                raise ConfigurationError(f"{name}={value!r}: it is a whole number from 2 up.")
-        needed = max(max_tool_repeats, 2 * max_alternations)
-        if not isinstance(window, int) or window < max_tool_repeats:
-            raise ConfigurationError(
-                f"window={window!r}: it is a whole number, and no smaller than max_tool_repeats; "
-                f"{needed} or more finds all that is asked for."
-            )
+        whole_number("max_tool_repeats", max_tool_repeats, 2)
+        whole_number("max_alternations", max_alternations, 2)
+        # Smaller ones would find nothing.
+        whole_number("window", window, max(max_tool_repeats, 2 * max_alternations))
         self._repeats = max_tool_repeats
         self._turns = 2 * max_alternations
         self._latest: deque[str] = deque(maxlen=window)

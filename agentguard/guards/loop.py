@@ -6,7 +6,8 @@ import threading
 from collections.abc import Mapping
 from typing import ClassVar, Final, cast
 
-from agentguard.errors import ConfigurationError, LoopDetected, Refused
+from agentguard.errors import LoopDetected, Refused
+from agentguard.guards.arguments import whole_number
 from agentguard.guards.call import Call
 from agentguard.guards.guard import Guard, Mode, OnError
 from agentguard.guards.loop_answers import Answers, messages, said, says_wait
@@ -63,16 +64,9 @@ class LoopGuard(Guard):
         on_error: OnError = "open",
     ) -> None:
         super().__init__(mode=mode, on_error=on_error)
-        if not isinstance(max_repeats, int) or max_repeats < 2:
-            raise ConfigurationError(
-                f"max_repeats={max_repeats!r}: it is a whole number from 2 up."
-            )
-        if window is not None and (not isinstance(window, int) or window < max_repeats):
-            raise ConfigurationError(
-                f"window={window!r}: it is a whole number, and no smaller than max_repeats, "
-                f"which is {max_repeats}."
-            )
-        self._repeats = max_repeats
+        self._repeats = whole_number("max_repeats", max_repeats, 2)
+        if window is not None:
+            whole_number("window", window, max_repeats)
         self._window = window
         self._lock = threading.Lock()
         self._key = (self, "caller")

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import ClassVar
 
 from agentguard.errors import ConfigurationError, OutputTooLarge, Refused
+from agentguard.guards.arguments import kinds_of, whole_number
 from agentguard.guards.call import Call, Kind
 from agentguard.guards.guard import Guard, Mode, OnError
 from agentguard.guards.verdict import Verdict
@@ -45,11 +46,11 @@ class OutputGuard(Guard):
                 "OutputGuard() limits nothing: give max_chars, max_tokens or both."
             )
         for name, value in (("max_chars", max_chars), ("max_tokens", max_tokens)):
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise ConfigurationError(f"{name}={value!r}: it is a whole number from 1 up.")
+            if value is not None:
+                whole_number(name, value, 1)
         self._max_chars = max_chars
         self._max_tokens = max_tokens
-        self._kinds = frozenset(kinds)
+        self._kinds = kinds_of(kinds)
 
     def on_progress(self, call: Call) -> Verdict | None:
         """Cuts a streamed answer that is too long."""

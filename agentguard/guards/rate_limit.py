@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable, Collection
 from typing import ClassVar, Final, Self
 
-from agentguard.errors import ConfigurationError, RateLimitExceeded, Refused
+from agentguard.errors import RateLimitExceeded, Refused
+from agentguard.guards.arguments import kinds_of, whole_number
 from agentguard.guards.call import Call, Kind
 from agentguard.guards.guard import Guard, Mode, OnError
 from agentguard.guards.verdict import Verdict
@@ -27,7 +28,7 @@ class RateLimitGuard(Guard):
     says otherwise. `clock` gives seconds and does not run backwards.
 
     Raises:
-        ConfigurationError: `max_calls_per_minute` is below 1.
+        ConfigurationError: `max_calls_per_minute` is below 1, or a kind is none.
     """
 
     name: ClassVar[str] = "rate_limit"
@@ -43,12 +44,8 @@ class RateLimitGuard(Guard):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(mode=mode, on_error=on_error)
-        if not isinstance(max_calls_per_minute, int) or max_calls_per_minute < 1:
-            raise ConfigurationError(
-                f"max_calls_per_minute={max_calls_per_minute!r}: it is a whole number from 1 up."
-            )
-        self._most = max_calls_per_minute
-        self._kinds = frozenset(kinds)
+        self._most = whole_number("max_calls_per_minute", max_calls_per_minute, 1)
+        self._kinds = kinds_of(kinds)
         self._clock = clock
         self._calls = _LatestCalls(max_calls_per_minute)
 
@@ -63,7 +60,7 @@ class RateLimitGuard(Guard):
         """Refuses the call that would be one too many."""
         if call.kind not in self._kinds:
             return None
-        wait = self._calls.add(self._clock())
+        wait = self._calls.add(self._clock(), in_any_case=self.mode != "enforce")
         if wait is None:
             return None
         return self.stop(
@@ -82,11 +79,14 @@ class _LatestCalls:
         self._times: deque[float] = deque(maxlen=most)
         self._lock = threading.Lock()
 
-    def add(self, now: float) -> float | None:
-        """Count a call; the seconds to wait where there is no room for it."""
+    def add(self, now: float, *, in_any_case: bool) -> float | None:
+        """Count a call; the seconds to wait where there is no room for it.
+
+        Then it is not counted, unless it is made in any case.
+        """
         with self._lock:
             times = self._times
-            if len(times) == times.maxlen and now - times[0] < _MINUTE:
-                return _MINUTE - (now - times[0])
-            times.append(now)
-            return None
+            age = now - times[0] if len(times) == times.maxlen else _MINUTE
+            if age >= _MINUTE or in_any_case:
+                times.append(now)
+            return _MINUTE - age if age < _MINUTE else None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from typing import ClassVar, Final
 
-from agentguard.errors import ConfigurationError, Refused, RetryLimitExceeded
+from agentguard.errors import Refused, RetryLimitExceeded
+from agentguard.guards.arguments import whole_number
 from agentguard.guards.call import Call
 from agentguard.guards.guard import Guard, Mode, OnError
 from agentguard.guards.verdict import Verdict
@@ -35,11 +36,7 @@ class RetryGuard(Guard):
         self, max_retries: int = 3, *, mode: Mode = "enforce", on_error: OnError = "open"
     ) -> None:
         super().__init__(mode=mode, on_error=on_error)
-        if not isinstance(max_retries, int) or max_retries < 1:
-            raise ConfigurationError(
-                f"max_retries={max_retries!r}: it is a whole number from 1 up."
-            )
-        self._most = max_retries
+        self._most = whole_number("max_retries", max_retries, 1)
         self._failures: dict[tuple[str, str], int] = {}
         """How often in a row each tool and model failed."""
         self._lock = threading.Lock()

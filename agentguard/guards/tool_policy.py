@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import ClassVar, Literal, TypeVar
@@ -23,6 +24,7 @@ __all__ = ["ToolPolicy"]
 
 Limit = TypeVar("Limit", int, float | Decimal)
 Patterns = Mapping[str, Mapping[str, str]]
+Rules = dict[str, dict[str, re.Pattern[str]]]
 
 
 class ToolPolicy(Guard):
@@ -38,15 +40,16 @@ class ToolPolicy(Guard):
             approve_tools=["send_*"],
         )
 
-    Names of tools are patterns of `fnmatch`: `*`, `?`, `[ab]`. With `allow`, what is not in it is
-    denied; `deny` goes before it. `arguments` has a regular expression that the whole argument has
-    to match, `deny_arguments` one that must not be found in it; an argument that is not known does
-    not match. `max_calls` and `max_cost_usd` are per run: what the model calls inside of a tool
-    cost counts when they have ended.
+    Names of tools are patterns of `fnmatch` everywhere: `*`, `?`, `[ab]`. With `allow`, what is not
+    in it is denied; `deny` goes before it. `arguments` has a regular expression that the whole
+    argument has to match, `deny_arguments` one that must not be found in it; where arguments are
+    not known, either denies. `max_calls` and `max_cost_usd` are per run, and for all tools of a
+    pattern together: what the model calls inside of a tool cost counts when they have ended.
 
     What is in `approve_tools` (everything, unless given) needs approval: `approve` is called with
     the `Call` and says yes by returning True, or is `"prompt"`, which asks on the terminal. Where
-    there is no terminal, that is a no.
+    there is no terminal, that is a no. Whoever calls the tool waits for the answer, an event loop
+    as well.
 
     Raises:
         ConfigurationError: a pattern is no regular expression, a limit is no number of 0 or more.
@@ -92,18 +95,18 @@ class ToolPolicy(Guard):
         """Denies the tool call that is against the policy."""
         if call.kind != "tool":
             return None
-        verdict = self._by_name(call.name) or self._by_arguments(call) or self._by_use(call.name)
-        if verdict is not None or self._approve is None:
-            return verdict
-        if _matches(call.name, self._approve_tools) and self._approve(call) is not True:
-            return self.deny(f"{call.name} was not approved")
-        return None
+        tool = call.name
+        verdict = self._by_name(tool) or self._by_arguments(call) or self._by_use(tool)
+        if verdict is None and self._approve is not None and _matches(tool, self._approve_tools):
+            verdict = self._by_approval(call, self._approve)
+        # Only now it is one of the calls that may be made: others may have been made meanwhile.
+        return verdict or self._by_use(tool, takes=True)
 
     def on_end(self, call: Call) -> Verdict | None:
         """Counts the call, and what a model call costs to the tool that it is made in."""
         if call.outcome == "refused":
             if call.kind == "tool":
-                self._count(call.name, -1)
+                self._add(self._calls, call.name, -1)
         elif call.is_model_call and self._max_pico:
             tool = call.enclosing("tool")
             if tool is not None:
@@ -118,13 +121,18 @@ class ToolPolicy(Guard):
         return None
 
     def _by_arguments(self, call: Call) -> Verdict | None:
-        for name, pattern in self._wanted.get(call.name, {}).items():
+        for name, pattern in _rules(self._wanted, call.name):
             if not pattern.fullmatch(_argument(call, name) or ""):
                 return self.deny(
                     f"{call.name} may not be called with this {name}: it has to match "
                     f"{pattern.pattern}"
                 )
-        for name, pattern in self._unwanted.get(call.name, {}).items():
+        for name, pattern in _rules(self._unwanted, call.name):
+            if call.arguments is None:
+                return self.deny(
+                    f"{call.name} may not be called with every {name}, and with which it is called "
+                    "is not known"
+                )
             if pattern.search(_argument(call, name) or ""):
                 return self.deny(
                     f"{call.name} may not be called with this {name}: it contains what matches "
@@ -132,31 +140,45 @@ class ToolPolicy(Guard):
                 )
         return None
 
-    def _by_use(self, tool: str) -> Verdict | None:
+    def _by_use(self, tool: str, *, takes: bool = False) -> Verdict | None:
+        """Whether a cap is reached; with `takes`, the call is counted if not."""
         with self._lock:
-            most, calls = self._max_calls.get(tool), self._calls[tool]
-            if most is not None and calls >= most:
-                return self.deny(
-                    f"{tool} was called {calls} times, which is its limit",
-                    limit=most,
-                    used=calls + 1,
-                    unit="calls",
-                )
-            most_pico, pico = self._max_pico.get(tool), self._pico[tool]
-            if most_pico is not None and pico >= most_pico:
-                spent, limit = pico / 1e12, most_pico / 1e12
-                return self.deny(
-                    f"{tool} has cost ${spent:.4g}, ${limit:.4g} is its limit",
-                    limit=limit,
-                    used=spent,
-                    unit="USD",
-                )
-            self._calls[tool] += 1
+            for pattern, most in self._max_calls.items():
+                calls = self._calls[pattern]
+                if calls >= most and fnmatchcase(tool, pattern):
+                    return self.deny(
+                        f"{pattern} was called {calls} times, which is its limit",
+                        limit=most,
+                        used=calls + 1,
+                        unit="calls",
+                    )
+            for pattern, most_pico in self._max_pico.items():
+                pico = self._pico[pattern]
+                if pico >= most_pico and fnmatchcase(tool, pattern):
+                    spent, limit = pico / 1e12, most_pico / 1e12
+                    return self.deny(
+                        f"{pattern} has cost ${spent:.4g}, ${limit:.4g} is its limit",
+                        limit=limit,
+                        used=spent,
+                        unit="USD",
+                    )
+            if takes:
+                self._calls.update(p for p in self._max_calls if fnmatchcase(tool, p))
         return None
 
-    def _count(self, tool: str, calls: int) -> None:
+    def _by_approval(self, call: Call, approve: Callable[[Call], bool | None]) -> Verdict | None:
+        answer = approve(call)
+        if answer is None:
+            return self.deny(
+                f"{call.name} needs an approval, and there is no terminal to ask for it at"
+            )
+        return None if answer is True else self.deny(f"{call.name} was not approved")
+
+    def _add(self, counter: Counter[str], tool: str, amount: int) -> None:
         with self._lock:
-            self._calls[tool] += calls
+            for pattern in self._max_calls if counter is self._calls else self._max_pico:
+                if fnmatchcase(tool, pattern):
+                    counter[pattern] += amount
 
     def _add_cost(self, tool: str, call: Call) -> None:
         pico = 0
@@ -165,12 +187,17 @@ class ToolPolicy(Guard):
         elif call.usage is not None and call.model is not None:
             price = load_meter(override_file()).price(call.provider, call.model)
             pico = price.cost(call.usage) if price is not None else 0
-        with self._lock:
-            self._pico[tool] += pico
+        self._add(self._pico, tool, pico)
 
 
 def _matches(tool: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(tool, pattern) for pattern in patterns)
+
+
+def _rules(rules: Rules, tool: str) -> Iterator[tuple[str, re.Pattern[str]]]:
+    for pattern, arguments in rules.items():
+        if fnmatchcase(tool, pattern):
+            yield from arguments.items()
 
 
 def _argument(call: Call, name: str) -> str | None:
@@ -187,8 +214,8 @@ def _argument(call: Call, name: str) -> str | None:
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def _compiled(name: str, patterns: Patterns | None) -> dict[str, dict[str, re.Pattern[str]]]:
-    found: dict[str, dict[str, re.Pattern[str]]] = {}
+def _compiled(name: str, patterns: Patterns | None) -> Rules:
+    found: Rules = {}
     for tool, arguments in (patterns or {}).items():
         for argument, pattern in arguments.items():
             try:
@@ -201,6 +228,7 @@ def _compiled(name: str, patterns: Patterns | None) -> dict[str, dict[str, re.Pa
 
 def _limits(name: str, limits: Mapping[str, Limit] | None) -> dict[str, Limit]:
     for tool, limit in (limits or {}).items():
-        if isinstance(limit, bool) or not isinstance(limit, int | float | Decimal) or limit < 0:
+        is_number = isinstance(limit, int | float | Decimal) and not isinstance(limit, bool)
+        if not is_number or not 0 <= limit < math.inf:
             raise ConfigurationError(f"{name}[{tool!r}]={limit!r}: it is a number of 0 or more.")
     return dict(limits or {})

@@ -34,7 +34,8 @@ def family(pid: int) -> list[psutil.Process]:
 
 
 def gone(processes: list[psutil.Process]) -> bool:
-    """Whether none of them runs any more."""
+    """Whether none of them runs any more: those that end with their parent are given a moment."""
+    psutil.wait_procs(processes, timeout=5)
     return not any(one.is_running() and one.status() != "zombie" for one in processes)
 
 

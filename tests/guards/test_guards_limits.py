@@ -174,6 +174,10 @@ def test_fuzzy_finds_turns():
     "make",
     [
         lambda: RateLimitGuard(0),
+        lambda: RateLimitGuard(5, kinds="llm"),
+        lambda: OutputGuard(5, kinds="llm"),
+        lambda: RetryGuard(True),
+        lambda: FuzzyLoopGuard(max_alternations=6, window=10),
         lambda: RetryGuard(0),
         lambda: DepthGuard(0),
         lambda: OutputGuard(),
@@ -187,3 +191,16 @@ def test_bad_arguments(make):
     """What cannot be used is said when the guard is made."""
     with pytest.raises(ConfigurationError):
         make()
+
+
+def test_a_rate_that_is_only_watched_counts_what_is_made_all_the_same():
+    """Where nothing is refused, calls beyond the limit are calls of the minute too."""
+    clock = Clock()
+    guard = RateLimitGuard(max_calls_per_minute=2, clock=clock, mode="observe")
+    run = run_of(guard)
+    (own,) = run.guards
+    for second in (0, 10, 50):
+        clock.now = second
+        made(run, "llm", "m")
+    clock.now = 65
+    assert own.on_start(begun(run_of(), "llm", "m")) is not None

@@ -136,7 +136,8 @@ def test_asking_on_the_terminal(typed, expected, monkeypatch):
 def test_without_a_terminal_the_answer_is_no(monkeypatch):
     """Where nobody can be asked, nothing is approved."""
     monkeypatch.setattr("agentguard.guards.approval._TERMINAL", "/nonexistent/terminal")
-    assert denied(ToolPolicy(approve="prompt"), "send") is True
+    with pytest.raises(ToolDenied, match="no terminal"):
+        made(run_of(ToolPolicy(approve="prompt")), "tool", "send")
 
 
 def test_caps_hold_over_threads():
@@ -163,6 +164,7 @@ def test_caps_hold_over_threads():
         {"arguments": {"a": {"b": "("}}},
         {"max_calls": {"a": -1}},
         {"max_cost_usd": {"a": "much"}},
+        {"max_cost_usd": {"a": float("nan")}},
         {"approve": "maybe"},
     ],
 )
@@ -170,3 +172,33 @@ def test_bad_arguments(options):
     """What cannot be used is said when the policy is made."""
     with pytest.raises(ConfigurationError):
         ToolPolicy(**options)
+
+
+def test_patterns_hold_in_every_rule():
+    """Names are patterns in rules and caps too; a cap is one for all tools of its pattern."""
+    assert denied(ToolPolicy(deny_arguments={"sql*": {"q": "drop"}}), "sql_run", {"q": "drop x"})
+    assert denied(ToolPolicy(arguments={"get_*": {"id": r"\d+"}}), "get_page", {"id": "x"})
+    run = run_of(ToolPolicy(max_calls={"get_*": 2}))
+    made(run, "tool", "get_page")
+    made(run, "tool", "get_user")
+    with pytest.raises(ToolDenied, match=r"get_\* was called 2 times"):
+        made(run, "tool", "get_order")
+
+
+def test_unknown_arguments_are_not_let_past_a_rule():
+    """A rule for arguments denies the call whose arguments are not known."""
+    policy = ToolPolicy(deny_arguments={"sql": {"q": "drop"}})
+    assert denied(policy, "sql", None) is True
+    assert denied(policy, "sql", {"other": 1}) is False
+
+
+def test_what_is_not_approved_uses_up_no_cap():
+    """A call that nobody approved was not made: it does not count, and the next is asked about."""
+    answers = [False, False, True]
+    run = run_of(ToolPolicy(max_calls={"send": 1}, approve=lambda _: answers.pop(0)))
+    for _ in range(2):
+        with pytest.raises(ToolDenied, match="not approved"):
+            made(run, "tool", "send")
+    made(run, "tool", "send")
+    with pytest.raises(ToolDenied, match="limit"):
+        made(run, "tool", "send")
