@@ -13,6 +13,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Path, Query
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import IntegrityError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -73,6 +74,7 @@ def add_control_api(app: FastAPI, control: ControlPlane, is_open: Callable[[], b
     app.include_router(_stops(control, is_open), prefix="/api/v1/stops")
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(ControlError, _failed)
+    app.add_exception_handler(IntegrityError, _raced)
     app.add_exception_handler(RequestValidationError, _invalid)
 
 
@@ -226,6 +228,12 @@ async def _refused(_: Request, refusal: Exception) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     return await _refused(request, _as_refusal(error))
+
+
+async def _raced(request: Request, _: Exception) -> Response:
+    """Two requests made the same thing at the same time: asked again, one finds the other's."""
+    message = "the same was changed by another request at this moment"
+    return await _refused(request, Unavailable(message, reason="control_plane", retry_after=1))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import httpx2
@@ -225,3 +226,16 @@ def test_many_watchers_leave_the_rest_at_ease(shared, api, budget):
     pots = plane.budgets.standings(plane.budgets.get(shared.home.project_id, budget))
     plane.close()
     assert pots[0].held.calls == 1
+
+
+def test_making_the_same_at_the_same_time_is_no_failure(admin, name):
+    """Twenty who set up one budget at once are told that it is there, or to ask again."""
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(
+            pool.map(
+                lambda _: admin("PUT", f"/budgets/{name}", {"limits": {"calls": 5}}), range(20)
+            )
+        )
+    assert {answer.status_code for answer in answers} <= {200, 503}
+    assert admin("GET", f"/budgets/{name}").json()["limits"]["calls"] == 5
+    admin("DELETE", f"/budgets/{name}")

@@ -106,6 +106,8 @@ class Reservations:
             if old is not None:
                 if old.pot_id != pot.id:
                     _lock(session, old.pot_id)
+                    # Another may have told of the same spend before the lock was ours.
+                    session.refresh(old)
                 _count(session, old, replaced_spent, now)
             granted = self._grant(session, budget, pot, amount, minimum, old)
             if granted is None:
@@ -176,7 +178,7 @@ class Reservations:
             return self._answer(session, reservation, budget, now)
 
     def sweep(self) -> int:
-        """Give back what has expired, and forget what ended a week ago; how many expired."""
+        """Give back what has expired; how many reservations that were."""
         now = self._now()
         query = select(Reservation.pot_id).where(
             Reservation.state == "open", Reservation.expires_at <= now
