@@ -17,14 +17,15 @@ def sdk(spans: int, rounds: int) -> list[Figure]:
         subprocess.run([sys.executable, script], capture_output=True, check=True).stdout
     )
     alone, in_run, imports = measured["alone"], measured["in_run"], measured["import"]
-    guarded = measured["guarded"]
+    guarded, looped = measured["guarded"], measured["looped"]
     return [
         Figure("@tool span", alone["tool_us"], "us", peer=alone["bare_us"]),
         Figure("  more than a bare span", alone["extra_us"], "us", at_most=3),
         Figure("@tool span in a run", in_run["tool_us"], "us", peer=in_run["bare_us"]),
         Figure("  more than a bare span", in_run["extra_us"], "us", at_most=3),
-        Figure("@tool span under guards", guarded["tool_us"], "us", peer=guarded["bare_us"]),
+        Figure("@tool span under two guards", guarded["tool_us"], "us", peer=guarded["bare_us"]),
         Figure("  more than a bare span", guarded["extra_us"], "us", at_most=5),
+        Figure("  and with a loop guard", looped["extra_us"], "us", at_most=5),
         Figure("import agentguard", imports["agentguard_ms"], "ms", peer=imports["otel_ms"]),
         Figure("  more than the OTel SDK", imports["extra_ms"], "ms", at_most=40),
     ]
