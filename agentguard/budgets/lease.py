@@ -1,8 +1,8 @@
-"""A shared budget as one process spends it: by slices, leased from the collector.
+"""The conversation with the collector about a shared budget that one process spends by slices.
 
-A call is checked against the slice, in memory. Before the slice runs low it is exchanged for a
-larger one in the background; what was spent is reported every second; what is not used goes back
-when the process is idle, forks or ends, and, when it dies, with the slice's expiry.
+A call is checked against the slice, in memory: that is `slice`. Before it runs low it is exchanged
+for a larger one in the background; what was spent is reported every second; what is not used goes
+back when the process is idle, forks or ends, and, when it dies, with the slice's expiry.
 """
 
 from __future__ import annotations
@@ -14,29 +14,26 @@ from typing import Any, Final, Literal, get_args
 from uuid import uuid4
 
 from agentguard.budgets import leasing
-from agentguard.budgets.client import ControlClient, budget_path, settings
+from agentguard.budgets.client import TIMEOUT, ControlClient, budget_path, settings
 from agentguard.budgets.ledger import Shortfall
 from agentguard.budgets.shared_errors import BudgetRefused, BudgetUnreachable
-from agentguard.budgets.spend import Limits, Spend, Unit
+from agentguard.budgets.slice import NOTHING, Slice, as_json, positive
+from agentguard.budgets.spend import Spend
 from agentguard.errors import ConfigurationError
 
 __all__ = ["LeasedLedger", "Unreachable"]
 
 Unreachable = Literal["closed", "open"]
 
-_NOTHING: Final = Spend()
-_UNLIMITED: Final = 1 << 100
-_SLICES: Final = 8
-"""A slice is this part of what is left: of the last few calls, one at a time."""
+_PATIENCE: Final = 4.0
+"""Seconds that a call waits for the collector in all, behind other requests too."""
 _ASK_AGAIN_AFTER: Final = 0.05
 _REFUSED_FOR: Final = 0.25
 _DOWN_FOR: Final = 1.0
 _IDLE_AFTER: Final = 2.0
-_MARGIN: Final = 0.5
-"""Seconds before the server's expiry at which a slice is no longer spent from."""
 
 
-class LeasedLedger:
+class LeasedLedger(Slice):
     """A `Ledger` of the shared budget `name`; `scope_value` says whose pot of it.
 
     Where the collector cannot be reached, what is leased may be spent until it expires, `ttl`
@@ -68,10 +65,8 @@ class LeasedLedger:
         self.name = name
         self._open = unreachable == "open"
         self._ttl = ttl
-        self._clock = clock
         self._client = client or ControlClient.from_settings()
-        self._fresh_state()
-        self._limits = Limits()
+        super().__init__(clock)
         self._scope_value = self._read_terms(scope_value, scope)
         leasing.know(self)
 
@@ -96,162 +91,59 @@ class LeasedLedger:
         return scope_value or ""
 
     def _fresh_state(self) -> None:
-        """Nothing leased, nothing spent: so it begins, and again in the child of a fork."""
-        self._lock = threading.Lock()
-        """Guards the figures; held for microseconds."""
+        super()._fresh_state()
         self._asking = threading.Lock()
         """Held while the collector is asked."""
-        self._id: str | None = None
         self._pending: dict[str, Any] | None = None
         """A request for a slice whose answer never came."""
-        self._leased = _NOTHING
-        self._used = _NOTHING
-        """Spent under the present lease, and what of that the collector knows."""
-        self._told = _NOTHING
-        self._held = [0, 0, 0]
-        self._left = [0, 0, 0]
-        self._room = [0, 0, 0]
-        """What may be used under this lease before a limit is reached by spending."""
-        self._low = [-1, -1, -1]
-        self._expires = 0.0
-        self._touched = 0.0
-        self._extended = 0.0
         self._ended: list[tuple[str, Spend]] = []
         """Leases that ended here, and what was spent under them: not reported yet."""
-        self._others = _NOTHING
-        """Spent in the pot, beside this process's unreported; and what of it is held."""
-        self._others_held = _NOTHING
-        self._refused: tuple[float, Spend, Shortfall] | None = None
         self._down_until = 0.0
         self._down_because = ""
 
-    # What a `Ledger` does.
+    def _runs_low(self) -> None:
+        leasing.wake(self)
 
-    def reserve(self, amount: Spend) -> Shortfall | None:
-        """Hold the amount in this process's slice; ask for more where it does not fit."""
-        calls, tokens, pico = amount
-        with self._lock:
-            now = self._touched = self._clock()
-            left = self._left
-            if now < self._expires and left[0] >= calls and left[1] >= tokens and left[2] >= pico:
-                left[0] -= calls
-                left[1] -= tokens
-                left[2] -= pico
-                held = self._held
-                held[0] += calls
-                held[1] += tokens
-                held[2] += pico
-                low = self._low
-                if left[0] > low[0] and left[1] > low[1] and left[2] > low[2]:
-                    return None
-                self._low = [-1, -1, -1]
-                is_low = True
-            else:
-                is_low = False
-        if is_low:
-            leasing.wake(self)
-            return None
-        return self._reserve_slowly(amount)
-
-    def settle(self, held: Spend, spent: Spend) -> Shortfall | None:
-        """End a reservation; what was spent is reported within a second."""
-        held_calls, held_tokens, held_pico = held
-        calls, tokens, pico = spent
-        with self._lock:
-            in_flight, left, room = self._held, self._left, self._room
-            in_flight[0] -= held_calls
-            in_flight[1] -= held_tokens
-            in_flight[2] -= held_pico
-            left[0] += held_calls - calls
-            left[1] += held_tokens - tokens
-            left[2] += held_pico - pico
-            used = self._used
-            calls, tokens, pico = calls + used[0], tokens + used[1], pico + used[2]
-            # The constructor of a named tuple takes three times as long.
-            now_used: Spend = tuple.__new__(Spend, (calls, tokens, pico))
-            self._used = now_used
-            self._refused = None
-            if calls < room[0] and tokens < room[1] and pico < room[2]:
-                return None
-            return self._reached()
-
-    def release(self, held: Spend) -> None:
-        """End a reservation, or a part of it: nothing was spent."""
-        with self._lock:
-            for at in range(3):
-                self._held[at] -= held[at]
-                self._left[at] += held[at]
-            self._refused = None
-
-    @property
-    def limits(self) -> Limits:
-        """The most that may be spent, as the server said last."""
-        return self._limits
-
-    @property
-    def left(self) -> Limits:
-        """What is left of the budget, as far as this process knows: less what others hold."""
-        with self._lock:
-            taken = self._spent_now() + self._others_held + Spend(*self._held)
-            return Limits(
-                *(
-                    None if limit is None else max(0, limit - gone)
-                    for limit, gone in zip(self._limits, taken, strict=True)
-                )
-            )
-
-    @property
-    def spent(self) -> Spend:
-        """What was spent by everybody, as of the last answer, and since then by this process."""
-        with self._lock:
-            return self._spent_now()
-
-    @property
-    def held(self) -> Spend:
-        """What is reserved for this process's calls in flight."""
-        with self._lock:
-            return Spend(*self._held)
-
-    # Asking the collector.
-
-    def _reserve_slowly(self, amount: Spend) -> Shortfall | None:
+    def _ask_for_more(self, amount: Spend) -> Shortfall | None:
         known = self._refused
         if known is not None and self._clock() < known[0] and _covers(amount, known[1]):
             return known[2]
-        with self._asking:
-            short: Shortfall | None = None
-            for attempt in range(2):
-                if self._take(amount):
-                    return None
-                try:
-                    answer = self._lease(amount)
-                except BudgetUnreachable as problem:
-                    return self._without_answer(amount, problem)
-                except BudgetRefused as problem:
-                    return self._objection(amount, str(problem))
-                if self._take(amount):
-                    return None
-                short = self._shortfall(amount)
-                # Others may be about to give back what they hold and do not use.
-                if attempt or answer is None or not any(self._others_held):
-                    break
-                time.sleep(_ASK_AGAIN_AFTER)
-            assert short is not None  # noqa: S101 - set by each turn that does not return
-            with self._lock:
-                self._refused = (self._clock() + _REFUSED_FOR, amount, short)
-            return short
+        # The clock of the leases may be another one: how long a thread waits is real time.
+        deadline = time.monotonic() + _PATIENCE
+        if not self._asking.acquire(timeout=_PATIENCE):
+            return self._without_answer(amount, self._too_slow())
+        try:
+            return self._ask_until(deadline, amount)
+        finally:
+            self._asking.release()
 
-    def _take(self, amount: Spend) -> bool:
+    def _ask_until(self, deadline: float, amount: Spend) -> Shortfall | None:
+        short: Shortfall | None = None
+        for attempt in range(2):
+            if self._take(amount):
+                return None
+            try:
+                answer = self._lease(amount, deadline)
+            except BudgetUnreachable as problem:
+                return self._without_answer(amount, problem)
+            except BudgetRefused as problem:
+                return self._objection(amount, str(problem))
+            if self._take(amount):
+                return None
+            short = self._shortfall(amount)
+            # Others may be about to give back what they hold and do not use.
+            if attempt or answer is None or not any(self._others_held):
+                break
+            time.sleep(_ASK_AGAIN_AFTER)
+        assert short is not None  # noqa: S101 - set by each turn that does not return
         with self._lock:
-            fits = all(left >= want for left, want in zip(self._left, amount, strict=True))
-            if not fits or self._clock() >= self._expires:
-                return False
-            for at in range(3):
-                self._left[at] -= amount[at]
-                self._held[at] += amount[at]
-            return True
+            self._refused = (self._clock() + _REFUSED_FOR, amount, short)
+        return short
 
-    def _lease(self, amount: Spend) -> dict[str, Any] | None:
+    def _too_slow(self) -> BudgetUnreachable:
+        return BudgetUnreachable(f"the collector at {self._client.base} does not answer in time")
+
+    def _lease(self, amount: Spend, deadline: float | None = None) -> dict[str, Any] | None:
         """Exchange the slice for one that the amount fits into, if there is one.
 
         With `_asking` held. A request whose answer never came is asked again first.
@@ -259,7 +151,7 @@ class LeasedLedger:
         if self._clock() < self._down_until:
             raise BudgetUnreachable(self._down_because)
         if self._pending is not None:
-            self._exchange(self._pending)
+            self._exchange(self._pending, deadline)
             if self._fits(amount):
                 return None
         with self._lock:
@@ -267,115 +159,50 @@ class LeasedLedger:
             wanted = self._wanted(needed)
             self._pending = {
                 "id": uuid4().hex,
-                "amount": _json(wanted),
-                "minimum": _json(needed),
+                "amount": as_json(wanted),
+                "minimum": as_json(needed),
                 "scope_value": self._scope_value,
                 "ttl_s": self._ttl,
                 "replaces": self._id,
-                "replaced_spent": _json(self._used),
+                "replaced_spent": as_json(self._used),
             }
-        return self._exchange(self._pending)
+        return self._exchange(self._pending, deadline)
 
-    def _fits(self, amount: Spend) -> bool:
-        with self._lock:
-            return all(left >= want for left, want in zip(self._left, amount, strict=True))
-
-    def _needed(self, amount: Spend) -> Spend:
-        """The least that a slice must be: what is in flight, and the call or what is here now.
-
-        Other threads take from the present slice while the collector is asked: it never shrinks.
-        """
-        lasts = self._clock() < self._expires
-        return Spend(
-            *(
-                self._limited(at, held + (max(left, want) if lasts else want))
-                for at, (held, left, want) in enumerate(
-                    zip(self._held, self._left, amount, strict=True)
-                )
-            )
-        )
-
-    def _wanted(self, needed: Spend) -> Spend:
-        """A fraction of what is left, for some processes to share; near the end, what is needed."""
-        taken = self._spent_now() + self._others_held
-        return Spend(
-            *(
-                0 if limit is None else max(need, min((limit - gone) // _SLICES, limit))
-                for limit, gone, need in zip(self._limits, taken, needed, strict=True)
-            )
-        )
-
-    def _limited(self, at: int, value: int) -> int:
-        return 0 if self._limits[at] is None else value
-
-    def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _exchange(self, request: dict[str, Any], deadline: float | None = None) -> dict[str, Any]:
         """Send a request for a slice. On an answer it is the lease, or nothing has changed."""
+        timeout = TIMEOUT
+        if deadline is not None:
+            # Half of what remains: the client sends again where a kept connection broke.
+            timeout = min(TIMEOUT, (deadline - time.monotonic()) / 2)
+            if timeout <= 0:
+                raise self._too_slow()
         leasing.tend_often(self)
         began = self._clock()
         try:
-            answer = self._ask("POST", "reserve", request)
+            answer = self._ask("POST", "reserve", request, timeout)
         except BudgetUnreachable as problem:
-            self._down_until = self._clock() + _DOWN_FOR
-            self._down_because = str(problem)
+            self._is_down(problem)
             raise
         except BudgetRefused:
             self._pending = None
             raise
-        with self._lock:
-            self._pending = None
-            reported = _spend(request["replaced_spent"])
-            same = request["replaces"] == self._id
-            if answer["state"] == "refused":
-                if same:
-                    self._told = reported
-            elif not same or answer["expires_in"] <= 0:
+        try:
+            if not self._put_in_place(request, answer, began):
                 # It came too late: the lease is another one by now, or over.
-                self._ended.append((request["id"], _NOTHING))
-            else:
-                self._used -= reported
-                self._told = _NOTHING
-                self._id = request["id"]
-                self._leased = _spend(answer["amount"])
-                self._extended = began
-                self._expires = began + answer["expires_in"] - _MARGIN
-            self._learn(answer)
+                self._ended.append((request["id"], NOTHING))
+        finally:
+            # Last, for in between the ledger would not look busy and be forgotten.
+            self._pending = None
         return answer
 
-    def _learn(self, answer: dict[str, Any]) -> None:
-        """Take over what the server says of the budget; with the lock held."""
-        limits = answer["limits"]
-        self._limits = Limits(limits["calls"], limits["tokens"], limits["pico_usd"])
-        if "spent" in answer:
-            self._others = _spend(answer["spent"])
-            mine = _positive(self._leased - self._told)
-            self._others_held = _positive(_spend(answer["held"]) - mine)
-        self._reckon()
-        # A slice that is mostly gone is exchanged before a call has to wait for it.
-        self._low = [
-            -1 if limit is None else leased // 4 if leased > _SLICES else -1
-            for limit, leased in zip(self._limits, self._leased, strict=True)
-        ]
-
-    def _reckon(self) -> None:
-        """What is left of the slice, and until a limit is reached; with the lock held."""
-        self._left = [
-            _UNLIMITED if limit is None else leased - used - held
-            for limit, leased, used, held in zip(
-                self._limits, self._leased, self._used, self._held, strict=True
-            )
-        ]
-        self._room = [
-            _UNLIMITED if limit is None else limit - others + told
-            for limit, others, told in zip(self._limits, self._others, self._told, strict=True)
-        ]
+    def _is_down(self, problem: BudgetUnreachable) -> None:
+        self._down_until = self._clock() + _DOWN_FOR
+        self._down_because = str(problem)
 
     def _without_answer(self, amount: Spend, problem: BudgetUnreachable) -> Shortfall | None:
         if self._open:
             leasing.warn_open(self.name, str(problem))
-            with self._lock:
-                for at in range(3):
-                    self._left[at] -= amount[at]
-                    self._held[at] += amount[at]
+            self._take_unleased(amount)
             return None
         return self._objection(
             amount,
@@ -387,33 +214,6 @@ class LeasedLedger:
         short = self._shortfall(amount)
         return short._replace(because=because)
 
-    def _shortfall(self, amount: Spend) -> Shortfall:
-        """The limit that is in the way, by what the server said last."""
-        with self._lock:
-            spent = self._spent_now()
-            held = self._others_held + Spend(*self._held)
-            units: tuple[Unit, ...] = get_args(Unit)
-            rows = list(zip(units, self._limits, spent, held, amount, strict=True))
-            # One at a time: the first that does not fit, else the first that is limited at all.
-            best: Shortfall | None = None
-            for unit, limit, gone, kept, want in rows:
-                if limit is None:
-                    continue
-                found = Shortfall(unit, limit, gone, kept, want)
-                if gone + kept + want > limit:
-                    return found
-                best = best or found
-            return best or Shortfall("calls", 0, spent.calls, held.calls, amount.calls)
-
-    def _spent_now(self) -> Spend:
-        return self._others + _positive(self._used - self._told)
-
-    def _reached(self) -> Shortfall | None:
-        for unit, limit, spent in zip(get_args(Unit), self._limits, self._spent_now(), strict=True):
-            if limit is not None and spent >= limit:
-                return Shortfall(unit, limit, spent, 0, 0)
-        return None
-
     # In the background, by `leasing`.
 
     def tend(self, low: bool = False) -> bool:
@@ -423,10 +223,11 @@ class LeasedLedger:
         """
         try:
             with self._asking:
-                self._tend(low)
-        except BudgetUnreachable as problem:
-            self._down_until = self._clock() + _DOWN_FOR
-            self._down_because = str(problem)
+                try:
+                    self._tend(low)
+                except BudgetUnreachable as problem:
+                    # Before the lock is free: a call that waits for it need not try as well.
+                    self._is_down(problem)
         except BudgetRefused as problem:
             leasing.complain(self.name, str(problem))
         return self.is_busy
@@ -440,7 +241,7 @@ class LeasedLedger:
         self._report_ended()
         now = self._clock()
         if self._pending is not None or (low and self._id is not None):
-            self._lease(_NOTHING)
+            self._lease(NOTHING)
             return
         if self._id is None:
             return
@@ -454,13 +255,6 @@ class LeasedLedger:
         elif has_news or due or (idle and self._spare()):
             self._report(give_back=idle)
 
-    def _spare(self) -> bool:
-        with self._lock:
-            return any(
-                limit is not None and left > 0
-                for limit, left in zip(self._limits, self._left, strict=True)
-            )
-
     def _report(self, give_back: bool) -> None:
         began = self._clock()
         with self._lock:
@@ -468,14 +262,14 @@ class LeasedLedger:
             if give_back:
                 self._leased = used + Spend(*self._held)
                 self._leased = Spend(*(self._limited(at, n) for at, n in enumerate(self._leased)))
-                self._left = [_UNLIMITED if limit is None else 0 for limit in self._limits]
-            keep = _positive(self._leased - used)
+                self._reckon()
+            keep = positive(self._leased - used)
         request = {
             "id": lease,
-            "spent": _json(used),
+            "spent": as_json(used),
             "final": False,
             "ttl_s": self._ttl,
-            **({"keep": _json(keep)} if give_back else {}),
+            **({"keep": as_json(keep)} if give_back else {}),
         }
         try:
             answer = self._ask("POST", "settle", request)
@@ -487,8 +281,7 @@ class LeasedLedger:
                 return
             self._told = used
             if answer["state"] == "open":
-                self._extended = began
-                self._expires = began + answer["expires_in"] - _MARGIN
+                self._last(answer, began)
             else:
                 self._leased = used
                 self._expires = 0.0
@@ -503,12 +296,6 @@ class LeasedLedger:
                 self._ended.append((self._id, self._used))
             self._end_lease()
 
-    def _end_lease(self) -> None:
-        self._others += _positive(self._used - self._told)
-        self._id, self._expires = None, 0.0
-        self._leased = self._used = self._told = _NOTHING
-        self._reckon()
-
     def give_back(self) -> None:
         """End the lease and report what was spent. Raises BudgetUnreachable, BudgetRefused."""
         with self._lock:
@@ -522,7 +309,7 @@ class LeasedLedger:
             lease, used = self._ended[0]
             try:
                 answer = self._ask(
-                    "POST", "settle", {"id": lease, "spent": _json(used), "final": True}
+                    "POST", "settle", {"id": lease, "spent": as_json(used), "final": True}
                 )
             except BudgetRefused as problem:
                 leasing.complain(self.name, str(problem))
@@ -550,22 +337,12 @@ class LeasedLedger:
         self._fresh_state()
         self._limits = limits
 
-    def _ask(self, method: str, operation: str, body: object = None) -> dict[str, Any]:
-        return self._client.ask(method, budget_path(self.name, operation), body)
+    def _ask(
+        self, method: str, operation: str, body: object = None, timeout: float = TIMEOUT
+    ) -> dict[str, Any]:
+        return self._client.ask(method, budget_path(self.name, operation), body, timeout)
 
 
 def _covers(amount: Spend, refused: Spend) -> bool:
     """Whether the amount needs at least what was refused."""
     return all(want >= no for want, no in zip(amount, refused, strict=True))
-
-
-def _positive(amount: Spend) -> Spend:
-    return Spend(*(max(0, count) for count in amount))
-
-
-def _json(amount: Spend) -> dict[str, int]:
-    return amount._asdict()
-
-
-def _spend(answer: dict[str, int]) -> Spend:
-    return Spend(answer["calls"], answer["tokens"], answer["pico_usd"])

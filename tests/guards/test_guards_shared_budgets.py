@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from agentguard.guards.budget import BudgetGuard
 from agentguard.runtime import runtime
 from agentguard_storage.control.budgets import Standing
 from tests.collector.conftest import Collector, Home, make_home, wait_until
+from tests.collector.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.collector.recording_store import RecordingStore, serve
 from tests.guards.budgets import run_with, send
 
@@ -379,18 +380,63 @@ def test_a_client_finds_its_way_after_the_collector_restarted(own):
         client.ask("GET", "/budgets/team/terms")
 
 
-def test_a_check_under_lease_costs_microseconds(stack):
-    """A reservation within the lease takes at most 5 us in the median."""
-    name = stack.budget(Limits(calls=10**9))
-    ledger = LeasedLedger(name)
+@pytest.fixture
+def proxy(stack: Stack) -> Iterator[FaultyProxy]:
+    """A way to the collector that can be made to fail, and is what this process uses."""
+    with faulty_proxy(int(stack.collector.url.rpartition(":")[2])) as between:
+        runtime.settings = Settings(
+            endpoint=f"http://127.0.0.1:{between.port}", api_key=stack.collector.key
+        )
+        yield between
+
+
+def test_no_call_waits_longer_than_four_seconds_for_silence(stack, proxy):
+    """A collector that accepts and never answers holds no call up for longer than 4 s."""
+    ledger = LeasedLedger(stack.budget(Limits(calls=80)))
     assert ledger.reserve(ONE_CALL) is None
-    assert _median(lambda: ledger.reserve(ONE_CALL)) < 5e-6
+    proxy.delay = 60.0
+    took: list[float] = []
+
+    def ask() -> None:
+        began = time.monotonic()
+        short = ledger.reserve(Spend(calls=20))
+        took.append(time.monotonic() - began)
+        assert short is not None
+        assert "in time" in short.because
+
+    in_background = threading.Thread(target=ledger.tend, args=(True,))
+    callers = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in (in_background, *callers):
+        thread.start()
+    for thread in (in_background, *callers):
+        thread.join(20)
+    assert len(took) == 8
+    assert max(took) <= 4.0
 
 
-def _median(action: Callable[[], object]) -> float:
-    took = []
-    for _ in range(5000):
-        began = time.perf_counter()
-        action()
-        took.append(time.perf_counter() - began)
-    return sorted(took)[len(took) // 2]
+def test_lost_answers_lose_no_call_and_make_none(stack, proxy):
+    """Where answers get lost after the collector acted, exactly the limit goes out."""
+    name = stack.budget(Limits(calls=40))
+    ledger = LeasedLedger(name)
+    sent = 0
+    for _ in range(3):
+        proxy.cut_responses_at = 0
+        sent += spend_all(ledger)
+        proxy.cut_responses_at = None
+        wait_until(lambda: ledger.reserve(ONE_CALL) is None, 10)
+        ledger.settle(ONE_CALL, ONE_CALL)
+        sent += 1
+    assert proxy.broken >= 3
+
+    def is_spent() -> bool:
+        nonlocal sent
+        short = ledger.reserve(ONE_CALL)
+        if short is None:
+            sent += 1
+            ledger.settle(ONE_CALL, ONE_CALL)
+        return short is not None and not short.because
+
+    wait_until(is_spent, 30)
+    assert sent == 40
+    wait_until(lambda: stack.pots(name)[0].held == Spend(), 10)
+    assert stack.pots(name)[0].spent.calls == 40
