@@ -8,7 +8,7 @@ https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from agentguard import reading
 from agentguard.errors import ConfigurationError
+from agentguard.redaction.patterns import read_patterns
 from agentguard.semconv import DEPLOYMENT_ENVIRONMENT_NAME, SERVICE_NAME
 
 __all__ = ["Options", "Settings", "Variable", "load_settings"]
@@ -127,6 +128,20 @@ class Settings:
         "Characters of content kept per attribute; the rest is cut.",
         env="AGENTGUARD_MAX_CONTENT_LENGTH",
     )
+    redact: str = _setting(
+        "none",
+        reading.choice("none", "secrets", "all"),
+        "What is taken out of spans before they are sent: `none`, `secrets`, or `all` "
+        "(also e-mail addresses, phone, card and account numbers).",
+        env="AGENTGUARD_REDACT",
+    )
+    redact_patterns: tuple[str, ...] = _setting(
+        (),
+        read_patterns,
+        "Regular expressions of your own whose matches are taken out too; in the variable, "
+        "one a line.",
+        env="AGENTGUARD_REDACT_PATTERNS",
+    )
     flush_timeout: float = _setting(
         5.0,
         reading.seconds,
@@ -205,6 +220,8 @@ class Options(TypedDict, total=False):
     environment: str | None
     capture_content: bool | str
     max_content_length: int
+    redact: str
+    redact_patterns: Sequence[str]
     flush_timeout: float
     export_timeout: float
     schedule_delay: float

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from agentguard.config import Settings
+from agentguard.redaction import Callback, Redactor, SpanRedactor
 from agentguard.transport import Session
 
 __all__ = ["ExportProcessor", "Stats"]
@@ -86,7 +87,9 @@ class Stats:
 class Exporter(SpanExporter):
     """OTLP over HTTP, counted, with at most one warning a minute and never an exception."""
 
-    def __init__(self, settings: Settings, stats: Stats) -> None:
+    def __init__(
+        self, settings: Settings, stats: Stats, redact_with: Callback | None = None
+    ) -> None:
         self.session = Session(settings.api_key, dict(settings.headers))
         self._otlp = OTLPSpanExporter(
             endpoint=settings.endpoint,
@@ -95,6 +98,9 @@ class Exporter(SpanExporter):
             compression=_COMPRESSIONS[settings.compression],
             session=self.session,
         )
+        self._redactor = SpanRedactor(
+            Redactor(settings.redact, settings.redact_patterns, redact_with)
+        )
         self._endpoint = settings.endpoint
         self._stats = stats
         self._warned_at = float("-inf")
@@ -102,7 +108,8 @@ class Exporter(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send the spans, in as many requests as their size asks for."""
-        delivered = sum(self._deliver(part) for part in _parts(spans))
+        cleaned = self._redactor.spans(spans)
+        delivered = sum(self._deliver(part) for part in _parts(cleaned))
         if not self.session.closing:
             self.warn()
         return SpanExportResult.SUCCESS if delivered == len(spans) else SpanExportResult.FAILURE
@@ -171,9 +178,9 @@ class ExportProcessor(BatchSpanProcessor):
     thread exists from the start since none can be started while the interpreter leaves.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, redact_with: Callback | None = None) -> None:
         self.stats = Stats()
-        self._sender = Exporter(settings, self.stats)
+        self._sender = Exporter(settings, self.stats, redact_with)
         self._limit = settings.queue_size
         self._timeout = settings.flush_timeout
         self._closed = False

@@ -17,6 +17,8 @@ from agentguard.config import Options, Settings, load_settings
 from agentguard.export import ExportProcessor, Stats
 from agentguard.guards.guard import Guard
 from agentguard.guards.installation import watch_process, watch_provider
+from agentguard.prices import project as project_prices
+from agentguard.redaction import Callback
 from agentguard.remote_stop import StopWatcher, watch
 from agentguard.runtime import runtime
 from agentguard.semconv import DEPLOYMENT_ENVIRONMENT_NAME, SERVICE_NAME
@@ -33,11 +35,11 @@ class Handle:
         self,
         settings: Settings,
         processor: ExportProcessor | None,
-        stops: StopWatcher | None = None,
+        *watchers: StopWatcher | project_prices.PriceWatcher | None,
     ) -> None:
         self.settings = settings
         self._processor = processor
-        self._stops = stops
+        self._watchers = [each for each in watchers if each is not None]
 
     @property
     def stats(self) -> Stats:
@@ -59,8 +61,8 @@ class Handle:
         with _lock:
             if _handle is self:
                 _handle = None
-        if self._stops is not None:
-            self._stops.close()
+        for watcher in self._watchers:
+            watcher.close()
         if self._processor is not None:
             self._processor.shutdown()
             atexit.unregister(self._processor.shutdown)
@@ -74,12 +76,16 @@ def init(
     *,
     tracer_provider: TracerProvider | None = None,
     guards: Sequence[Guard] = (),
+    redact_with: Callback | None = None,
     **settings: Unpack[Options],
 ) -> Handle:
     """Send this process's spans to a collector, and guard its model calls.
 
     `guards` watch over every run, beside those that runs bring themselves; where nobody opens
     runs, each trace is one, and so are together all model calls made outside of traces.
+
+    `redact_with` is given every text of a span before it is sent, after `redact` and
+    `redact_patterns` were applied, and returns what may be sent; see `docs/redaction.md`.
 
     Joins the process's OpenTelemetry `TracerProvider` (or the one given), adding to it and
     never replacing it; creates one when there is none. The settings, where else they may come
@@ -99,11 +105,13 @@ def init(
         runtime.service = wanted.service_name or ""
         runtime.settings = wanted
         watch_process()
-        _handle = _start(wanted, tracer_provider)
+        _handle = _start(wanted, tracer_provider, redact_with)
         return _handle
 
 
-def _start(settings: Settings, provider: TracerProvider | None) -> Handle:
+def _start(
+    settings: Settings, provider: TracerProvider | None, redact_with: Callback | None
+) -> Handle:
     if settings.disabled:
         runtime.tracer = trace.NoOpTracer()
         return Handle(settings, None)
@@ -111,13 +119,13 @@ def _start(settings: Settings, provider: TracerProvider | None) -> Handle:
     if found is None:
         return Handle(settings, None)
     watch_provider(found)
-    processor = ExportProcessor(settings)
+    processor = ExportProcessor(settings, redact_with)
     found.add_span_processor(processor)
     runtime.capture_content = settings.capture_content
     runtime.max_content_length = settings.max_content_length
     runtime.use(found)
     _shut_down_at_exit(processor)
-    return Handle(settings, processor, watch(settings))
+    return Handle(settings, processor, watch(settings), project_prices.watch(settings))
 
 
 def _shut_down_at_exit(processor: ExportProcessor) -> None:

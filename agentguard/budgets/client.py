@@ -67,9 +67,15 @@ class ControlClient:
         return cls(found.endpoint, found.api_key, dict(found.headers))
 
     def ask(
-        self, method: str, path: str, body: object = None, timeout: float = TIMEOUT
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        timeout: float = TIMEOUT,
+        *,
+        etag: str = "",
     ) -> dict[str, Any]:
-        """The answer to a request below `/api/v1`.
+        """The answer to a request below `/api/v1`; empty where it is still the one of `etag`.
 
         Raises BudgetUnreachable where there is none within `timeout` seconds, BudgetRefused.
         """
@@ -78,8 +84,9 @@ class ControlClient:
             self._pid, self._lock, self._connection = os.getpid(), threading.Lock(), None
         data = None if body is None else json.dumps(body).encode()
         with self._lock:
-            status, answer = self._send(method, f"{self._path}/api/v1{path}", data, timeout)
-        if status == 204:
+            path = f"{self._path}/api/v1{path}"
+            status, answer = self._send(method, path, data, timeout, etag)
+        if status in (204, 304):
             return {}
         try:
             read = json.loads(answer)
@@ -108,24 +115,24 @@ class ControlClient:
                 connection.sock.shutdown(socket.SHUT_RDWR)
 
     def _send(
-        self, method: str, path: str, data: bytes | None, timeout: float
+        self, method: str, path: str, data: bytes | None, timeout: float, etag: str
     ) -> tuple[int, bytes]:
         is_new = self._connection is None
         try:
-            return self._send_once(method, path, data, timeout)
+            return self._send_once(method, path, data, timeout, etag)
         except (OSError, http.client.HTTPException) as problem:
             self._drop()
             # The server may have closed a connection that was not used for a while.
             if is_new or isinstance(problem, TimeoutError):
                 raise self._unreachable(problem) from None
         try:
-            return self._send_once(method, path, data, timeout)
+            return self._send_once(method, path, data, timeout, etag)
         except (OSError, http.client.HTTPException) as problem:
             self._drop()
             raise self._unreachable(problem) from None
 
     def _send_once(
-        self, method: str, path: str, data: bytes | None, timeout: float
+        self, method: str, path: str, data: bytes | None, timeout: float, etag: str
     ) -> tuple[int, bytes]:
         connection = self._connection
         if connection is None:
@@ -134,7 +141,8 @@ class ControlClient:
         connection.timeout = timeout
         if connection.sock is not None:
             connection.sock.settimeout(timeout)
-        connection.request(method, path, data, self._headers)
+        headers = {**self._headers, "if-none-match": f'"{etag}"'} if etag else self._headers
+        connection.request(method, path, data, headers)
         answer = connection.getresponse()
         return answer.status, answer.read(_LONGEST_ANSWER)
 

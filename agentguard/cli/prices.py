@@ -11,7 +11,8 @@ import typer
 from rich.table import Table
 
 from agentguard.cli.errors import CliError
-from agentguard.cli.options import AsJson
+from agentguard.cli.options import AsJson, DataDir
+from agentguard.cli.own_prices import OfProject, Own, own_prices, set_price, unset_price
 from agentguard.cli.terminal import emit_json, err, out, plain
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["prices"]
 
 prices = typer.Typer(no_args_is_help=True, help="What models cost, as guards and the store count.")
+prices.command("set")(set_price)
+prices.command("unset")(unset_price)
 
 ProviderName = Annotated[
     str | None,
@@ -49,7 +52,7 @@ class _Price:
     tiers: list[_Tier]
     per_request: Decimal
     source: str
-    """`genai-prices`, or the file of overrides."""
+    """`genai-prices`, the file of overrides, or `project` and its name."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +70,17 @@ class _Found(_Price):
 def show(
     model: Annotated[str, typer.Argument(help="A model's name, as spans have it.")],
     provider: ProviderName = None,
+    project: OfProject = None,
+    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what a model costs now, and where that price is from."""
-    table, overrides = _load()
+    table, own = _load(project, data_dir)
     now = time.time_ns()
     rule = table.rule(provider, model, now)
     if rule is None or not rule.price.priced:
         raise _unknown(table, provider, model, now, rule)
-    found = _found(table.resolve(provider, model)[0], rule, table, overrides)
+    found = _found(table.resolve(provider, model)[0], rule, table, own)
     if as_json:
         emit_json(found)
         return
@@ -98,23 +103,27 @@ def show(
 def list_prices(
     text: Annotated[str, typer.Option("--text", help="Only models with this in their name.")] = "",
     provider: ProviderName = None,
+    project: OfProject = None,
+    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """List the models that have a price."""
     from agentguard.prices.catalogue import models
 
-    table, overrides = _load()
+    table, own = _load(project, data_dir)
     listed = models(table, time.time_ns(), provider, text)
-    found = [_price(of, price, overrides) for of, price in listed]
+    found = [_price(of, price, own) for of, price in listed]
     if as_json:
         emit_json(found)
         return
-    shown = _columns("provider", "model")
+    shown = _columns("provider", "model", last="from")
     for price in found:
         # The first tier: `show` has the others.
         more = " +" if len(price.tiers) > 1 else ""
         name = plain(f"{price.model}{more}")
-        shown.add_row(plain(price.provider or "any"), name, *_cells(price.tiers[0]))
+        shown.add_row(
+            plain(price.provider or "any"), name, *_cells(price.tiers[0]), plain(price.source)
+        )
     out.print(shown)
     err.print(
         f"[dim]{len(found):,} models, US dollars per million tokens; + where long prompts cost "
@@ -122,11 +131,14 @@ def list_prices(
     )
 
 
-def _load() -> "tuple[PriceTable, Path | None]":
-    from agentguard.prices.source import load_table, override_file
+def _load(project: str | None, data_dir: Path | None) -> "tuple[PriceTable, Own]":
+    from agentguard.prices.overrides import in_order
+    from agentguard.prices.source import override_file, override_rules
+    from agentguard.prices.table import PriceTable
 
-    overrides = override_file()
-    return load_table(overrides), overrides
+    file = override_file()
+    own = own_prices(project, data_dir, file)
+    return PriceTable(in_order(own.rules, override_rules(file))), own
 
 
 def _unknown(
@@ -139,7 +151,8 @@ def _unknown(
     if rule is not None:
         return CliError(
             f"{model}{at} is not billed by tokens",
-            hint=f"give it a price per token or per request in the file that {PRICES_VAR} names",
+            hint="give it a price per token or per request: `agentguard prices set`, or "
+            f"the file that {PRICES_VAR} names",
         )
     elsewhere = providers_of(table, model, now)
     alike = similar(table, provider, model)
@@ -148,23 +161,23 @@ def _unknown(
     elif alike:
         hint = f"did you mean {', '.join(alike)}?"
     else:
-        hint = f"add it to the file that {PRICES_VAR} names"
+        hint = f"give it one: `agentguard prices set`, or the file that {PRICES_VAR} names"
     return CliError(f"the price of {model}{at} is not known", hint=hint)
 
 
-def _found(provider: str, rule: "PriceRule", table: "PriceTable", overrides: Path | None) -> _Found:
+def _found(provider: str, rule: "PriceRule", table: "PriceTable", own: Own) -> _Found:
     from agentguard.prices.rule import ALWAYS, DAY_SECONDS
 
     all_day = rule.until_second - rule.from_second == DAY_SECONDS
     return _Found(
-        **vars(_price(provider, rule.price, overrides)),
+        **vars(_price(provider, rule.price, own)),
         since=None if rule.start_date == ALWAYS else rule.start_date,
         daily="" if all_day else f"{_hour(rule.from_second)} to {_hour(rule.until_second)}",
         version=table.version,
     )
 
 
-def _price(provider: str, price: "ModelPrice", overrides: Path | None) -> _Price:
+def _price(provider: str, price: "ModelPrice", own: Own) -> _Price:
     starts = (0, *price.tier_starts)
     columns = zip(*(getattr(price, kind) for kind in _KINDS), strict=True)
     return _Price(
@@ -172,14 +185,16 @@ def _price(provider: str, price: "ModelPrice", overrides: Path | None) -> _Price
         model=price.model,
         tiers=[_Tier(start, *tier) for start, tier in zip(starts, columns, strict=True)],
         per_request=price.per_request,
-        source=str(overrides) if price.source == "override" else price.source,
+        source=own.source(price.source),
     )
 
 
-def _columns(*names: str) -> Table:
+def _columns(*names: str, last: str = "") -> Table:
     table = Table(*names)
     for kind in _KINDS:
         table.add_column(kind.replace("_", " "), justify="right", no_wrap=True)
+    if last:
+        table.add_column(last)
     return table
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "clickhouse_url",
     "control_errors",
     "control_plane",
+    "has_control_plane",
     "project_id",
     "resolve_project",
     "telemetry",
@@ -50,6 +51,15 @@ def control_plane(option: Path | None) -> "Iterator[ControlPlane]":
             yield plane
         finally:
             plane.close()
+
+
+def has_control_plane(option: Path | None) -> bool:
+    """Whether there is anything that `control_plane` could open."""
+    directory = data_dir(option)
+    if os.environ.get(CONTROL_VAR) or (directory / "control.db").exists():
+        return True
+    found = read_endpoints(directory)
+    return bool(found and found.control)
 
 
 @contextmanager

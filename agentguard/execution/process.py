@@ -32,6 +32,7 @@ def _begin(plan: Plan) -> None:
     from agentguard.execution.reporting import Reporter, ReportGuard
     from agentguard.guards.installation import watch_new_providers, watch_process
     from agentguard.guards.state import RunState
+    from agentguard.prices import project as project_prices
     from agentguard.prices.source import preload
     from agentguard.remote_stop import watch
     from agentguard.runtime import runtime
@@ -47,6 +48,7 @@ def _begin(plan: Plan) -> None:
     run = RunState(plan.name, plan.run_id, guards, service=runtime.service)
     runtime.process_run = run
     watch(settings)
+    project_prices.watch(settings)
     watch_new_providers()
     watch_process()
     reporter.watch(run)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
-from agentguard.prices.model import ModelPrice
+from agentguard.prices.model import BUNDLED, ModelPrice
 from agentguard.prices.rule import DAY_SECONDS, PriceRule
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def models(
     wanted = None if provider is None else table.resolve(provider, "")[0]
     day, second = divmod(at // _NANOSECONDS, DAY_SECONDS)
     active = [rule for rule in table.rules if rule.active(day, second)]
-    own = [rule for rule in active if rule.price.source == "override"]
+    own = [rule for rule in active if rule.price.source != BUNDLED]
     found: dict[tuple[str, str], ModelPrice] = {}
     for rule in active:
         key = provider_id, model = rule.provider, rule.price.model

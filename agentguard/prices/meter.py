@@ -54,6 +54,11 @@ class TokenPrice:
         sent, answered = _pico(input_mtok), _pico(output_mtok)
         return cls(((sent, sent, sent, answered, answered),))
 
+    def become(self, other: TokenPrice) -> None:
+        """Be the same price as the other, for all who hold this one."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(other, name))
+
     def cost(self, usage: Usage) -> int:
         """What the call cost: `agentguard.prices.cost`, in pico-dollars."""
         sent, read, written, answered, thought = usage
@@ -131,15 +136,29 @@ class Meter:
         self.price(provider, model)
         return self._always.get((provider, model))
 
+    def use(self, table: PriceTable) -> None:
+        """Find prices in this table from now on; those that were found become what they are now."""
+        # In this order: who finds one in the old table keeps it where nobody looks any more.
+        before = self._always
+        self.table = table
+        self._always, self._changing = {}, {}
+        for key, held in before.items():
+            price = self.price(*key)
+            if held is not None and price is not None:
+                held.become(price)
+                if key in self._always:
+                    self._always[key] = held
+
     def _find(self, key: tuple[str | None, str]) -> TokenPrice | None:
         if len(self._always) + len(self._changing) >= _REMEMBERED:
             self._always = {}
             self._changing = {}
+        always, changing = self._always, self._changing
         periods = self.table.periods(*key)
         if periods and not periods[0].timeless:
-            changing = self._changing[key] = _Changing(periods, self._clock)
-            return changing.now()
-        price = self._always[key] = _token_price(periods[0]) if periods else None
+            found = changing[key] = _Changing(periods, self._clock)
+            return found.now()
+        price = always[key] = _token_price(periods[0]) if periods else None
         return price
 
 

@@ -12,6 +12,9 @@ MTOK: Final = Decimal("1e-6")
 PRICE_SCALE: Final = Decimal("1e-6")
 """Prices keep six decimals, so that one token always costs a whole number of pico-dollars."""
 
+BUNDLED: Final = "genai-prices"
+"""The source of the prices that come with the package."""
+
 Tiers = tuple[Decimal, ...]
 """USD per million tokens: the base price, then one price for each of the model's `tier_starts`."""
 
@@ -59,7 +62,8 @@ class ModelPrice:
     per_request: Decimal = Decimal(0)
     priced: bool = True
     """False where the model is billed only in units no span carries (audio hours, pages)."""
-    source: str = "genai-prices"
+    source: str = BUNDLED
+    """`genai-prices`, `override` (of the file) or `project`."""
 
 
 def cost(usage: Usage, price: ModelPrice) -> Decimal:

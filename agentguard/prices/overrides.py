@@ -1,29 +1,36 @@
-"""Price overrides: a TOML or JSON file that replaces or adds prices."""
+"""Price overrides, which replace or add prices: the entries of a file, and those of a project."""
 
 from __future__ import annotations
 
 import json
 import re
 import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from functools import cache
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agentguard.prices.model import ModelPrice
 from agentguard.prices.rule import ALWAYS, Match, MatchKind, PriceRule
 
+if TYPE_CHECKING:
+    from agentguard.prices.table import PriceTable
+
 Price = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
 
 
 class PriceOverrideError(ValueError):
-    """A file of price overrides is wrong; the message says where and how."""
+    """A price override, or a file of them, is wrong; the message says where and how."""
 
 
-class _Override(BaseModel):
-    """One `[[price]]` entry; prices in USD per million tokens, `per_request` in USD."""
+class Override(BaseModel):
+    """One entry, a `[[price]]` of the file: USD per million tokens, `per_request` in USD."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, strict=False)
 
@@ -54,7 +61,7 @@ class _Override(BaseModel):
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    price: list[_Override]
+    price: list[Override]
 
 
 def load_overrides(path: Path) -> tuple[PriceRule, ...]:
@@ -68,17 +75,47 @@ def load_overrides(path: Path) -> tuple[PriceRule, ...]:
     Raises:
         PriceOverrideError: the file cannot be read, or an entry is wrong.
     """
-    from agentguard.prices.table import PriceTable
-
     try:
         entries = _File.model_validate(_parsed(path)).price
     except ValidationError as error:
         raise PriceOverrideError(f"{path}: {_explained(error)}") from None
-    bundled = PriceTable()
+    return override_rules(entries)
+
+
+def checked(fields: Mapping[str, object]) -> Override:
+    """One entry, made of what a file would say of it. Raises PriceOverrideError."""
+    try:
+        return Override.model_validate(fields)
+    except ValidationError as error:
+        raise PriceOverrideError(_explained(error)) from None
+
+
+def override_rules(entries: Sequence[Override], source: str = "override") -> tuple[PriceRule, ...]:
+    """The rules of the entries, of which the first that matches wins."""
+    if not entries:
+        return ()
     return tuple(
-        _rule(entry, index - len(entries), bundled.resolve(entry.provider, "")[0])
+        _rule(entry, index - len(entries), provider_id(entry.provider), source)
         for index, entry in enumerate(entries)
     )
+
+
+def in_order(*groups: Sequence[PriceRule]) -> tuple[PriceRule, ...]:
+    """All the overrides, those of the first group before those of the next."""
+    rules = list(chain.from_iterable(groups))
+    return tuple(replace(rule, priority=i - len(rules)) for i, rule in enumerate(rules))
+
+
+def provider_id(name: str) -> str:
+    """The provider that is meant by the name; the name itself, lower-cased, of a stranger."""
+    return _names().resolve(name, "")[0]
+
+
+@cache
+def _names() -> PriceTable:
+    from agentguard.prices.table import PriceTable
+
+    return PriceTable()
 
 
 def _parsed(path: Path) -> Any:
@@ -107,7 +144,7 @@ def _explained(error: ValidationError) -> str:
     )
 
 
-def _rule(entry: _Override, priority: int, provider: str) -> PriceRule:
+def _rule(entry: Override, priority: int, provider: str, source: str) -> PriceRule:
     pattern = entry.model if entry.match == "regex" else entry.model.lower()
     price = ModelPrice(
         provider=provider,
@@ -119,6 +156,6 @@ def _rule(entry: _Override, priority: int, provider: str) -> PriceRule:
         output=(entry.output,),
         reasoning=(entry.output if entry.reasoning is None else entry.reasoning,),
         per_request=entry.per_request,
-        source="override",
+        source=source,
     )
     return PriceRule(provider, Match(entry.match, pattern), priority, price, entry.start)

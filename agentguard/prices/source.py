@@ -1,7 +1,8 @@
-"""The prices in force: the bundled ones, and the overrides in the file `AGENTGUARD_PRICES` names.
+"""The prices in force: the project's, the file's that `AGENTGUARD_PRICES` names, the bundled ones.
 
 One source for all: guards count with `load_meter`, `agentguard prices` shows `load_table`, and the
-store is given `override_rules` with each start, so that a call costs the same everywhere.
+store is given `override_rules` with each start, so that a call costs the same everywhere. The
+project's come from the control plane (`agentguard.prices.project`), to meters that exist as well.
 
 Loading takes some tenths of a second. A guard that counts dollars starts it in the background when
 it is made; the first call waits for what is missing of it.
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agentguard.errors import ConfigurationError
+from agentguard.prices import project
 
 if TYPE_CHECKING:
     from agentguard.prices.meter import Meter
@@ -28,6 +30,7 @@ __all__ = [
     "override_file",
     "override_rules",
     "preload",
+    "use_project_rules",
 ]
 
 PRICES_VAR: Final = "AGENTGUARD_PRICES"
@@ -35,6 +38,8 @@ PRICES_VAR: Final = "AGENTGUARD_PRICES"
 
 _lock = threading.Lock()
 _meters: dict[Path | None, Meter] = {}
+_of_file: dict[Path | None, tuple[PriceRule, ...]] = {}
+_project: tuple[PriceRule, ...] = ()
 _preload_once = threading.Semaphore()
 
 # A fork in the middle of loading would leave the child with locks whose owner is gone.
@@ -51,7 +56,7 @@ def override_file(given: Path | str | None = None) -> Path | None:
 
 
 def load_meter(overrides: Path | None = None) -> Meter:
-    """Fast look-up in the bundled prices and these overrides, which are read once.
+    """Fast look-up in these overrides, which are read once, the project's and the bundled prices.
 
     Raises:
         ConfigurationError: the file cannot be read or an entry in it is wrong.
@@ -62,11 +67,23 @@ def load_meter(overrides: Path | None = None) -> Meter:
             found = _meters.get(overrides)
             if found is None:
                 found = _meters[overrides] = _load(overrides)
+        project.wanted()
     return found
 
 
+def use_project_rules(rules: tuple[PriceRule, ...]) -> None:
+    """Count with these prices of the project from now on, also in meters that are in use."""
+    global _project
+    with _lock:
+        if rules == _project:
+            return
+        _project = rules
+        for path, meter in _meters.items():
+            meter.use(_table(_of_file[path]))
+
+
 def load_table(overrides: Path | None = None) -> PriceTable:
-    """The bundled prices and these overrides. Raises ConfigurationError as `load_meter` does."""
+    """The table of `load_meter`. Raises ConfigurationError as `load_meter` does."""
     return load_meter(overrides).table
 
 
@@ -93,6 +110,13 @@ def override_rules(overrides: Path | None = None) -> tuple[PriceRule, ...]:
 
 def _load(overrides: Path | None) -> Meter:
     from agentguard.prices.meter import Meter
+
+    _of_file[overrides] = override_rules(overrides)
+    return Meter(_table(_of_file[overrides]))
+
+
+def _table(of_file: tuple[PriceRule, ...]) -> PriceTable:
+    from agentguard.prices.overrides import in_order
     from agentguard.prices.table import PriceTable
 
-    return Meter(PriceTable(override_rules(overrides)))
+    return PriceTable(in_order(_project, of_file))

@@ -1,4 +1,4 @@
-"""The API of shared budgets and of stops: /api/v1/budgets and /api/v1/stops.
+"""The API of the control plane: /api/v1/budgets, /api/v1/stops and /api/v1/prices.
 
 Handlers are plain functions, which FastAPI runs in threads: the control plane waits for a
 database. Only the watching of stops is a coroutine, for there may be one for each process.
@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Query
+from fastapi import APIRouter, FastAPI, Path, Query
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import IntegrityError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agentguard_collector.auth import Principal, authenticate
+from agentguard_collector.api_access import Admin, Ingest, Read
 from agentguard_collector.control_models import (
     BudgetIn,
     BudgetOut,
@@ -31,6 +31,7 @@ from agentguard_collector.control_models import (
     StopsOut,
 )
 from agentguard_collector.errors import BadData, Conflict, NotFound, Refusal, Unavailable
+from agentguard_collector.price_api import price_api
 from agentguard_collector.replies import JSON, refusal_body, refusal_headers
 from agentguard_collector.stop_board import StopBoard
 from agentguard_storage.control import ControlPlane
@@ -53,25 +54,13 @@ Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 StopId = Annotated[str, Path(pattern=r"^stp_[0-9a-f]{12}$")]
 
 
-def _may(scope: str) -> Callable[[Request], Awaitable[Principal]]:
-    async def ask(request: Request) -> Principal:
-        key = request.headers.get("authorization") or request.headers.get("x-api-key")
-        return await authenticate(request.app.state.verifier, key, scope)
-
-    return ask
-
-
-Ingest = Annotated[Principal, Depends(_may("ingest"))]
-Read = Annotated[Principal, Depends(_may("read"))]
-Admin = Annotated[Principal, Depends(_may("admin"))]
-
-
 def add_control_api(app: FastAPI, control: ControlPlane, is_open: Callable[[], bool]) -> None:
     """Serve the control plane's API on the application, until `is_open` says that it closes."""
 
     app.state.verifier = control.verifier
     app.include_router(_budgets(control), prefix="/api/v1/budgets")
     app.include_router(_stops(control, is_open), prefix="/api/v1/stops")
+    app.include_router(price_api(control), prefix="/api/v1/prices")
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(ControlError, _failed)
     app.add_exception_handler(IntegrityError, _raced)

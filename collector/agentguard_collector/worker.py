@@ -26,6 +26,7 @@ from agentguard_collector.limits import RateLimiter
 from agentguard_collector.metrics import Metrics
 from agentguard_collector.orphans import Orphans
 from agentguard_collector.parent import stop_with_parent
+from agentguard_collector.price_sync import sync_prices
 from agentguard_collector.seen import Seen
 from agentguard_collector.settings import Settings
 from agentguard_collector.sink import Sink
@@ -152,6 +153,7 @@ async def _pipeline(settings: Settings) -> AsyncIterator[_Pipeline]:
             asyncio.create_task(flusher.run()),
             asyncio.create_task(orphans.watch()),
             asyncio.create_task(sweep_budgets(control.reservations)),
+            asyncio.create_task(sync_prices(control.prices, settings.clickhouse)),
         ]
         try:
             yield _Pipeline(

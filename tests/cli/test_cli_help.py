@@ -15,7 +15,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 BLOCK = re.compile(r"```\n\$ (agentguard[^\n]*--help)\n(.*?)```", re.DOTALL)
 COMMANDS = (
     "up", "exec", "demo", "doctor", "traces", "trace", "keys create", "keys list", "keys revoke",
-    "prices show", "prices list", "projects", "projects list", "projects create",
+    "prices set", "prices unset", "prices show", "prices list",
+    "projects", "projects list", "projects create",
 )  # fmt: skip
 
 

@@ -75,8 +75,11 @@ def serve(store: RecordingStore) -> Iterator[str]:
 
         def do_POST(self) -> None:
             query = parse_qs(urlsplit(self.path).query)
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if "insert_deduplication_token" not in query:
+                self._answer(400, "it takes INSERTs only\n")
+                return
             token = query["insert_deduplication_token"][0]
-            body = self.rfile.read(int(self.headers["Content-Length"]))
             status, text = store.take(token, body)
             if status == 200 and store.unsure(token):
                 self.close_connection = True

@@ -22,6 +22,7 @@ RUN_BY = {
     ("docs/cli.md", "toml"): "tests/docs/test_docs_snippets.py",
     ("docs/configuration.md", "toml"): "tests/docs/test_docs_snippets.py",
     ("docs/guards.md", "python"): "tests/docs/test_docs_guards.py",
+    ("docs/redaction.md", "python"): "tests/sdk/test_sdk_redaction.py",
     ("docs/sdk.md", "python"): "tests/sdk/test_sdk_docs.py",
     ("docs/storage.md", "python"): "tests/docs/test_docs_snippets.py",
     ("docs/storage.md", "sql"): "tests/docs/test_docs_sql.py",

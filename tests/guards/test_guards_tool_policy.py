@@ -124,9 +124,17 @@ def test_asking_on_the_terminal(typed, expected, monkeypatch):
     """`prompt` asks on the terminal what shall be called with what, and waits for a yes."""
     master, slave = pty.openpty()
     monkeypatch.setattr("agentguard.guards.approval._TERMINAL", os.ttyname(slave))
-    os.write(master, typed)
+    shown = bytearray()
+
+    def somebody() -> None:
+        while b"[y/N]" not in shown:
+            shown.extend(os.read(master, 4096))
+        os.write(master, typed)
+
+    person = threading.Thread(target=somebody)
+    person.start()
     assert denied(ToolPolicy(approve="prompt"), "send", {"to": "ada\x1b[2J"}) is expected
-    shown = os.read(master, 4096)
+    person.join()
     assert b"wants to call send" in shown
     assert b"\x1b" not in shown
     os.close(master)

@@ -1,4 +1,4 @@
-"""The control plane: projects, API keys, shared budgets and stops, in SQLite or PostgreSQL.
+"""The control plane: projects, API keys, shared budgets, stops and prices, in SQLite or PostgreSQL.
 
 `open_control_plane` gives everything at once; the parts can be had one by one.
 """
@@ -12,6 +12,8 @@ from agentguard_storage.control.lookup import Principal
 from agentguard_storage.control.models import ApiKey, Project, Scope
 from agentguard_storage.control.pepper import Pepper, load_pepper
 from agentguard_storage.control.plane import ControlPlane, default_url, open_control_plane
+from agentguard_storage.control.price_models import PriceEntry
+from agentguard_storage.control.prices import Prices
 from agentguard_storage.control.projects import DEFAULT_PROJECT, Projects
 from agentguard_storage.control.reservations import Reservations
 from agentguard_storage.control.stops import Stops
@@ -29,6 +31,8 @@ __all__ = [
     "KeyVerifier",
     "Pepper",
     "PresentedKey",
+    "PriceEntry",
+    "Prices",
     "Principal",
     "Project",
     "Projects",

@@ -14,6 +14,7 @@ ControlError                  (an AgentGuardError)
 ├── UnknownReservation        no reservation of the budget has this id   (collector: 404)
 ├── ReservationConflict       its id was used with other figures         (collector: 409)
 ├── UnknownStop               no stop of the project has this id         (collector: 404)
+├── UnknownPrice              the project has no price for this model
 └── KeyRefused                what a caller presented is refused  (collector: 401)
     ├── InvalidKey            missing, malformed, unknown or wrong
     ├── KeyRevoked
@@ -79,6 +80,10 @@ class ReservationConflict(ControlError):
 
 class UnknownStop(ControlError):
     """No stop of the project has this id."""
+
+
+class UnknownPrice(ControlError):
+    """The project has no price of its own for this model."""
 
 
 class KeyRefused(ControlError):

@@ -11,6 +11,7 @@ from agentguard_storage.control.errors import ControlPlaneUnavailable, WrongSecr
 from agentguard_storage.control.keys import ApiKeys
 from agentguard_storage.control.models import Setting
 from agentguard_storage.control.pepper import ENVIRONMENT_VARIABLE, Pepper, load_pepper
+from agentguard_storage.control.prices import Prices
 from agentguard_storage.control.projects import Projects
 from agentguard_storage.control.reservations import Reservations
 from agentguard_storage.control.stops import Stops
@@ -31,6 +32,7 @@ class ControlPlane:
     budgets: Budgets
     reservations: Reservations
     stops: Stops
+    prices: Prices
 
     def close(self) -> None:
         """Close the database's connections."""
@@ -71,6 +73,7 @@ def open_control_plane(data_dir: Path, url: str | None = None) -> ControlPlane:
         Budgets(database),
         Reservations(database),
         Stops(database),
+        Prices(database),
     )
 
 

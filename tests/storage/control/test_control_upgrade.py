@@ -26,6 +26,7 @@ TABLES = {
     "budget_pots",
     "budget_reservations",
     "budgets",
+    "price_overrides",
     "projects",
     "settings",
     "stops",

@@ -174,7 +174,8 @@ ORDER BY (project_id, ts_hour, service, environment, kind, provider, model, agen
 SETTINGS {kept_settings};
 
 -- The price list as `agentguard.prices` flattens it: which provider a name means, and what a
--- model's tokens cost. A new list changes places with the old one, so that views never see half of one.
+-- model's tokens cost. A new list takes the old one's place at once, so that views never see half of one:
+-- of the prices, the list is one partition and the projects' own are the other.
 CREATE TABLE IF NOT EXISTS provider_rules {on_cluster}
 (
     version LowCardinality(String),
@@ -191,6 +192,7 @@ ORDER BY (field, priority);
 
 CREATE TABLE IF NOT EXISTS price_rules {on_cluster}
 (
+    project_id LowCardinality(String) COMMENT 'empty: the list, for all',
     version LowCardinality(String),
     provider LowCardinality(String) COMMENT 'empty: any',
     kind Enum8('exact' = 0, 'prefix' = 1, 'suffix' = 2, 'contains' = 3, 'regex' = 4),
@@ -211,4 +213,5 @@ CREATE TABLE IF NOT EXISTS price_rules {on_cluster}
     priced Bool
 )
 ENGINE = {everywhere:MergeTree}
+PARTITION BY project_id = ''
 ORDER BY (provider, priority);

@@ -65,13 +65,13 @@ SELECT
 FROM otlp_spans AS s
 LEFT ANY JOIN
 (
-    SELECT said_provider, said_model, quarter,
+    SELECT said_project, said_provider, said_model, quarter,
         argMin(rule.version, priority + later) AS version, argMin(rule.tier_starts, priority + later) AS tier_starts, argMin(rule.input, priority + later) AS input,
         argMin(rule.cache_read, priority + later) AS cache_read, argMin(rule.cache_write, priority + later) AS cache_write, argMin(rule.output, priority + later) AS output,
         argMin(rule.reasoning, priority + later) AS reasoning, argMin(rule.per_request, priority + later) AS per_request, argMin(rule.priced, priority + later) AS priced
     FROM
     (
-        SELECT said_provider, said_model, quarter, toUnixTimestamp(quarter) % 86400 AS second,
+        SELECT said_provider, said_model, quarter, toUnixTimestamp(quarter) % 86400 AS second, arrayJoin(any(projects)) AS said_project,
             multiIf(hits = 0, any(name), by_name != '', by_name, by_prefix != '', by_prefix, by_model) AS provider_id,
             substring(any(lower_model), if(hits > 0 AND by_name = '' AND by_prefix != '', position(any(lower_model), '/') + 1, 1)) AS model_name,
             replaceRegexpAll(model_name, '-(20\\d{{2}})(0[1-9]|1[0-2])(0[1-9]|[12]\\d|3[01])(-|:|$)', '-\\1-\\2-\\3\\4') AS dated_name,
@@ -81,28 +81,35 @@ LEFT ANY JOIN
             argMinIf(provider, priority, part = 3 AND version != '') AS by_model
         FROM
         (
-            SELECT DISTINCT provider AS said_provider, model AS said_model,
-                toStartOfFifteenMinutes(start_time) AS quarter,
-                trimBoth(lowerUTF8(provider)) AS name, lowerUTF8(model) AS lower_model,
+            SELECT said_provider, said_model, quarter, projects,
+                trimBoth(lowerUTF8(said_provider)) AS name, lowerUTF8(said_model) AS lower_model,
                 arrayJoin([(1, name), (2, substringIndex(lower_model, '/', toUInt8(position(lower_model, '/') > 0))), (3, lower_model)]) AS asked,
                 asked.1 AS part, asked.2 AS subject
-            FROM otlp_spans
-            WHERE kind IN ('llm', 'embedding')
+            FROM
+            (
+                SELECT provider AS said_provider, model AS said_model,
+                    toStartOfFifteenMinutes(start_time) AS quarter, groupUniqArray(project_id) AS projects
+                FROM otlp_spans
+                WHERE kind IN ('llm', 'embedding')
+                GROUP BY said_provider, said_model, quarter
+            ) AS models
         ) AS said
         LEFT JOIN provider_rules AS r
             ON r.field = if(said.part = 3, 'model', 'provider') AND ({match:subject})
         GROUP BY said_provider, said_model, quarter
     ) AS named
-    -- Rules of the provider, and those of any.
-    ARRAY JOIN [model_name, dated_name, model_name, dated_name] AS tried,
-        [0, 1073741824, 0, 1073741824] AS later, [provider_id, provider_id, '', ''] AS priced_by
-    INNER JOIN price_rules AS rule ON rule.provider = priced_by
+    -- Rules of the provider, and those of any; the project's own, and those of the list.
+    ARRAY JOIN arrayConcat([model_name, dated_name, model_name, dated_name] AS names, names) AS tried,
+        arrayConcat([0, 1073741824, 0, 1073741824] AS turns, turns) AS later,
+        arrayConcat([provider_id, provider_id, '', ''] AS providers, providers) AS priced_by,
+        [said_project, said_project, said_project, said_project, '', '', '', ''] AS priced_for
+    INNER JOIN price_rules AS rule ON rule.provider = priced_by AND rule.project_id = priced_for
     WHERE {match:tried} AND toDate(quarter) >= start_date
         AND if(until_second < from_second,
             second >= from_second OR second < until_second,
             second >= from_second AND second < until_second)
-    GROUP BY said_provider, said_model, quarter
-) AS p ON s.provider = p.said_provider AND s.model = p.said_model AND toStartOfFifteenMinutes(s.start_time) = p.quarter;
+    GROUP BY said_project, said_provider, said_model, quarter
+) AS p ON s.project_id = p.said_project AND s.provider = p.said_provider AND s.model = p.said_model AND toStartOfFifteenMinutes(s.start_time) = p.quarter;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS blobs_from_otlp_spans {on_cluster} TO {local:blobs} AS
 SELECT project_id, trace_id, reinterpretAsUInt128(sipHash128(piece)) AS hash, piece AS content, received_at, retention_days
