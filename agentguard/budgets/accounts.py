@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, get_args
 
 from agentguard.budgets.estimate import Habit
-from agentguard.budgets.spend import Spend, Unit
+from agentguard.budgets.spend import Amount, Unit
 
 if TYPE_CHECKING:
     from agentguard.budgets.ledger import Ledger
@@ -48,7 +48,7 @@ class Account:
         """Whether calls are limited and nothing else."""
         self.lock = threading.Lock()
         """Held where a reservation grows or ends, and before the ledger's own lock."""
-        self.lost: deque[Spend] = deque()
+        self.lost: deque[Amount] = deque()
         self._warned = False
         self.was_used = True
         """Since somebody last looked for accounts to forget."""
@@ -89,13 +89,15 @@ class Accounts:
     spent, unless calls that it has reserved for are in flight.
     """
 
-    __slots__ = ("_by_name", "_has_forgotten", "_lock", "_make", "habits", "one")
+    __slots__ = ("_by_name", "_has_forgotten", "_lock", "_make", "habits", "latest", "one")
 
     def __init__(self, make: Callable[[str | None], Ledger]) -> None:
         self._make = make
         self._lock = threading.Lock()
         self._by_name: dict[str | None, Account] = {}
         self._has_forgotten = False
+        self.latest: Habit | None = None
+        """The one asked for last: an agent mostly keeps to one model."""
         self.habits: dict[tuple[str | None, str | None], Habit] = {}
         """What calls used so far, by provider and model."""
         self.one: Account | None = None
@@ -126,9 +128,13 @@ class Accounts:
 
     def habit(self, provider: str | None, model: str | None) -> Habit:
         """What calls of the model used so far."""
-        if len(self.habits) >= _MOST_HABITS:
-            self.habits = {}
-        return self.habits.setdefault((provider, model), Habit(provider, model))
+        habit = self.habits.get((provider, model))
+        if habit is None:
+            if len(self.habits) >= _MOST_HABITS:
+                self.habits = {}
+            habit = self.habits.setdefault((provider, model), Habit(provider, model))
+        self.latest = habit
+        return habit
 
     def _open(self, name: str | None) -> Account:
         with self._lock:

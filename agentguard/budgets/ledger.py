@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
-from agentguard.budgets.spend import Limits, Spend, Unit
+from agentguard.budgets.spend import Amount, Limits, Spend, Unit
 from agentguard.budgets.window import RollingSum
 
 __all__ = ["Ledger", "LocalLedger", "Shortfall"]
@@ -50,7 +50,7 @@ class Ledger(Protocol):
     amount. A reservation that grew is the sum of several, and ends as one.
     """
 
-    def reserve(self, amount: Spend) -> Shortfall | None:
+    def reserve(self, amount: Amount) -> Shortfall | None:
         """Hold the amount, all of it or nothing, in one step.
 
         It fits where spent + held + amount <= limit for each of the three counts. None means that
@@ -59,7 +59,7 @@ class Ledger(Protocol):
         """
         ...
 
-    def settle(self, held: Spend, spent: Spend) -> Shortfall | None:
+    def settle(self, held: Amount, spent: Amount) -> Shortfall | None:
         """End a reservation: `held` is let go, `spent` counts, even where that is over a limit.
 
         `held` may be zero, for what was spent without a reservation. Returns the limit that what
@@ -67,7 +67,7 @@ class Ledger(Protocol):
         """
         ...
 
-    def release(self, held: Spend) -> None:
+    def release(self, held: Amount) -> None:
         """End a reservation, or give back a part of it: nothing was spent."""
         ...
 
@@ -137,7 +137,7 @@ class LocalLedger:
             _UNLIMITED if limit is None else limit for limit in limits
         )
 
-    def reserve(self, amount: Spend) -> Shortfall | None:
+    def reserve(self, amount: Amount) -> Shortfall | None:
         """Hold the amount, or say which limit it does not fit into."""
         calls, tokens, pico = amount
         self._acquire()
@@ -159,7 +159,7 @@ class LocalLedger:
         finally:
             self._unlock()
 
-    def settle(self, held: Spend, spent: Spend) -> Shortfall | None:
+    def settle(self, held: Amount, spent: Amount) -> Shortfall | None:
         """Let go of what was held, count what was spent; the limit that was reached, if any."""
         held_calls, held_tokens, held_pico = held
         calls, tokens, pico = spent
@@ -183,12 +183,13 @@ class LocalLedger:
         finally:
             self._unlock()
 
-    def release(self, held: Spend) -> None:
+    def release(self, held: Amount) -> None:
         """Let go of what was held."""
+        calls, tokens, pico = held
         with self._lock:
-            self._left_calls += held.calls
-            self._left_tokens += held.tokens
-            self._left_pico += held.pico_usd
+            self._left_calls += calls
+            self._left_tokens += tokens
+            self._left_pico += pico
 
     @property
     def limits(self) -> Limits:
@@ -245,7 +246,7 @@ class LocalLedger:
             ("pico_usd", pico, spent_pico, pico - spent_pico - self._left_pico),
         )
 
-    def _shortfall(self, amount: Spend) -> Shortfall | None:
+    def _shortfall(self, amount: Amount) -> Shortfall | None:
         for (unit, limit, spent, held), wanted in zip(self._states(), amount, strict=True):
             missing = spent + held + wanted - limit
             if missing > 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from agentguard.budgets.spend import Spend
+from agentguard.budgets.spend import Amount, Spend
 
 if TYPE_CHECKING:
     from agentguard.budgets.accounts import Account
@@ -30,14 +30,14 @@ class Reservation:
 
     __slots__ = ("account", "amount", "lost", "open")
 
-    def __init__(self, account: Account, amount: Spend) -> None:
+    def __init__(self, account: Account, amount: Amount) -> None:
         self.account = account
         self.amount = amount
         self.open = False
         self.lost = False
         """Whether its account counts it as spent: then nothing else may."""
 
-    def close(self) -> Spend:
+    def close(self) -> Amount:
         """Give up what is held, to be settled or released by the caller."""
         held = self.amount if self.open else _NOTHING
         self.open = False
@@ -58,7 +58,7 @@ class Estimate(Reservation):
     def __init__(
         self,
         account: Account,
-        amount: Spend,
+        amount: Amount,
         habit: Habit,
         price: TokenPrice | None,
         size: int | None,
@@ -79,7 +79,7 @@ class Estimate(Reservation):
         self.covers = covers
         """Characters of a streamed answer that it is known to be enough for."""
 
-    def close(self) -> Spend:
+    def close(self) -> Amount:
         """Give up what is held, once no other thread makes it grow."""
         if self.covers == ANY_LENGTH:
             return super().close()

@@ -42,9 +42,7 @@ def estimate(call: Call, account: Account, habit: Habit, price: TokenPrice | Non
     else:
         answered = 0
     pico = 0 if price is None else price.estimate(sent, answered)
-    # The constructor of a named tuple takes three times as long.
-    amount: Spend = tuple.__new__(Spend, (1, sent + answered, pico))
-    return Estimate(account, amount, habit, price, length, sent, covers)
+    return Estimate(account, (1, sent + answered, pico), habit, price, length, sent, covers)
 
 
 def reserve_less(call: Call, wanted: Estimate) -> bool:
@@ -76,7 +74,7 @@ def extend(call: Call, held: Estimate) -> Shortfall | None:
             more = _missing(held, so_far)
             short = ledger.reserve(more)
         if short is None:
-            held.amount += more
+            held.amount = Spend(*held.amount) + more
             _covered(held)
         return short
 
@@ -87,7 +85,7 @@ def _certain(call: Call, wanted: Estimate) -> tuple[int, int] | None:
     if wanted.size is not None and not is_open_ended:
         return None
     sent = 1 if wanted.size is None else wanted.sent
-    answered = 1 if is_open_ended else wanted.amount.tokens - wanted.sent
+    answered = 1 if is_open_ended else wanted.amount[1] - wanted.sent
     return sent, answered
 
 
@@ -110,9 +108,9 @@ def _what_is_left(ledger: Ledger, wanted: Estimate, certain: tuple[int, int]) ->
 def _covered(held: Estimate) -> int:
     """The characters of an answer that the reservation is enough for, also noted on it."""
     # Where tokens have no limit, what is held of them says nothing.
-    answered = held.amount.tokens - held.sent if held.account.in_tokens else ANY_LENGTH
+    answered = held.amount[1] - held.sent if held.account.in_tokens else ANY_LENGTH
     if held.price is not None:
-        affordable = held.price.affordable(held.sent, held.amount.pico_usd)
+        affordable = held.price.affordable(held.sent, held.amount[2])
         answered = answered if affordable is None else min(answered, affordable)
     held.covers = ANY_LENGTH if answered == ANY_LENGTH else held.habit.chars(max(0, answered))
     return held.covers
@@ -122,4 +120,5 @@ def _missing(held: Estimate, answered: int) -> Spend:
     """What the reservation lacks for so many tokens of answer."""
     pico = 0 if held.price is None else held.price.estimate(held.sent, answered)
     tokens = held.sent + answered
-    return Spend(0, max(0, tokens - held.amount.tokens), max(0, pico - held.amount.pico_usd))
+    _, held_tokens, held_pico = held.amount
+    return Spend(0, max(0, tokens - held_tokens), max(0, pico - held_pico))

@@ -80,6 +80,6 @@ def _uncounted(call: Call, held: Estimate, price: TokenPrice | None) -> Spend:
     elif call.kind == "llm" and (said := size(call.output)):
         answered = held.habit.streamed(said)
     else:
-        return held.amount
+        return Spend(*held.amount)
     pico = 0 if price is None else price.estimate(held.sent, answered)
     return Spend(1, held.sent + answered, pico)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final, get_args
 
 from agentguard.budgets.ledger import Shortfall
-from agentguard.budgets.spend import Limits, Spend, Unit
+from agentguard.budgets.spend import Amount, Limits, Spend, Unit
 
 __all__ = ["NOTHING", "Slice", "as_json", "positive"]
 
@@ -63,7 +63,7 @@ class Slice:
         self._others_held = NOTHING
         self._refused: tuple[float, Spend, Shortfall] | None = None
 
-    def reserve(self, amount: Spend) -> Shortfall | None:
+    def reserve(self, amount: Amount) -> Shortfall | None:
         """Hold the amount in this process's slice; ask for more where it does not fit."""
         calls, tokens, pico = amount
         with self._lock:
@@ -87,9 +87,9 @@ class Slice:
         if is_low:
             self._runs_low()
             return None
-        return self._ask_for_more(amount)
+        return self._ask_for_more(Spend(*amount))
 
-    def settle(self, held: Spend, spent: Spend) -> Shortfall | None:
+    def settle(self, held: Amount, spent: Amount) -> Shortfall | None:
         """End a reservation; what was spent is reported within a second."""
         held_calls, held_tokens, held_pico = held
         calls, tokens, pico = spent
@@ -111,7 +111,7 @@ class Slice:
                 return None
             return self._reached()
 
-    def release(self, held: Spend) -> None:
+    def release(self, held: Amount) -> None:
         """End a reservation, or a part of it: nothing was spent."""
         with self._lock:
             for at in range(3):

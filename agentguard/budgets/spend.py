@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, Decimal
 from typing import Final, Literal, NamedTuple
 
-__all__ = ["ONE_CALL", "PICO", "Limits", "Spend", "Unit", "pico_dollars"]
+__all__ = ["ONE_CALL", "PICO", "Amount", "Limits", "Spend", "Unit", "pico_dollars"]
 
 PICO: Final = 10**12
 """Pico-dollars in a dollar. Prices are kept to six decimals of a dollar per million tokens, so a
@@ -46,6 +46,10 @@ class Spend(NamedTuple):
     def cost(self) -> Decimal:
         """US dollars, exactly."""
         return Decimal(self.pico_usd).scaleb(-12)
+
+
+Amount = tuple[int, int, int]
+"""Calls, tokens and pico-dollars: a `Spend`, or what is made in a tenth of the time."""
 
 
 class Limits(NamedTuple):

@@ -6,7 +6,7 @@ import math
 from collections import deque
 from typing import Final
 
-from agentguard.budgets.spend import Spend, Unit
+from agentguard.budgets.spend import Amount, Spend, Unit
 
 __all__ = ["RollingSum"]
 
@@ -31,7 +31,7 @@ class RollingSum:
         self.next = math.inf
         """When the oldest bucket comes back."""
 
-    def add(self, now: float, spent: Spend) -> None:
+    def add(self, now: float, spent: Amount) -> None:
         """Count what was spent at `now`."""
         number = int(now / self._width)
         buckets = self._buckets

@@ -12,7 +12,7 @@ from multiprocessing.connection import Client, Connection, Listener
 from typing import TYPE_CHECKING, Any
 
 from agentguard.budgets.ledger import LocalLedger, Shortfall
-from agentguard.budgets.spend import Limits, Spend
+from agentguard.budgets.spend import Amount, Limits, Spend
 from agentguard.execution.receipt import EndedBy, Receipt
 
 if TYPE_CHECKING:
@@ -98,13 +98,13 @@ class Desk:
                 question, arguments = line.recv()
                 if question == "reserve":
                     answer: object = self.ledger.reserve(*arguments)
-                    held += arguments[0] if answer is None else Spend()
+                    held += Spend(*arguments[0]) if answer is None else Spend()
                 elif question == "settle":
                     answer = self.ledger.settle(*arguments)
-                    held -= arguments[0]
+                    held -= Spend(*arguments[0])
                 elif question == "release":
                     self.ledger.release(*arguments)
-                    held -= arguments[0]
+                    held -= Spend(*arguments[0])
                     answer = None
                 elif question == "report":
                     reporting, _ = arguments
@@ -154,17 +154,17 @@ class DeskLedger:
     def __init__(self, line: Line) -> None:
         self._line = line
 
-    def reserve(self, amount: Spend) -> Shortfall | None:
+    def reserve(self, amount: Amount) -> Shortfall | None:
         """Hold the amount, or say which limit it does not fit into."""
         answer: Shortfall | None = self._line.ask("reserve", amount)
         return answer
 
-    def settle(self, held: Spend, spent: Spend) -> Shortfall | None:
+    def settle(self, held: Amount, spent: Amount) -> Shortfall | None:
         """End a reservation with what was spent."""
         answer: Shortfall | None = self._line.ask("settle", held, spent)
         return answer
 
-    def release(self, held: Spend) -> None:
+    def release(self, held: Amount) -> None:
         """End a reservation of which nothing was spent."""
         self._line.ask("release", held)
 

@@ -203,8 +203,8 @@ class BudgetGuard(Guard):
             held = Reservation(account, ONE_CALL)
             short = account.ledger.reserve(ONE_CALL)
         else:
-            habit = accounts.habits.get((call.provider, call.model))
-            if habit is None:
+            habit = accounts.latest
+            if habit is None or habit.model != call.model or habit.provider != call.provider:
                 habit = accounts.habit(call.provider, call.model)
             price = habit.price
             if price is None and account.in_dollars:

@@ -129,9 +129,10 @@ class Call:
     @property
     def content(self) -> object:
         """What a model is sent: messages, or text; None where it is not known."""
-        if callable(self._content):
-            self._content = self._content()
-        return self._content
+        content = self._content
+        if callable(content):
+            content = self._content = content()
+        return content
 
     @content.setter
     def content(self, value: Callable[[], object] | object) -> None:

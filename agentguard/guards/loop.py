@@ -10,8 +10,9 @@ from agentguard.errors import LoopDetected, Refused
 from agentguard.guards.arguments import whole_number
 from agentguard.guards.call import Call
 from agentguard.guards.guard import Guard, Mode, OnError
-from agentguard.guards.loop_answers import Answers, messages, said, says_wait
+from agentguard.guards.loop_answers import Answers, messages, opening_of, said, says_wait
 from agentguard.guards.loop_track import LONGEST_CYCLE, Circle, Step, Track
+from agentguard.guards.loop_turns import Round, Turns
 from agentguard.guards.normalise import Answer, Forms, forms
 from agentguard.guards.verdict import Verdict
 from agentguard.semconv import AGENT_NAME
@@ -44,7 +45,8 @@ class LoopGuard(Guard):
 
     Found as well, when a call has ended: the same failure of one tool in a row; one tool asked in
     other words again and again (five times more than `max_repeats`) that finds nothing; and a model
-    that says the same again and again in one conversation.
+    that says the same again and again in one conversation, or asks its tools for the same and is
+    told the same.
 
     `window` is how many calls back repetitions are looked for; 28, unless given.
 
@@ -90,6 +92,10 @@ class LoopGuard(Guard):
         step = Step(call)
         call.held[self] = (step, caller)
         with self._lock:
+            if kind == "llm" and caller.turns.is_suspicious:
+                again = self._told_again(call, caller.turns.hear(call))
+                if again is not None:
+                    return again
             track.begin(step)
             if not track.is_suspicious:
                 return None
@@ -105,13 +111,13 @@ class LoopGuard(Guard):
         if held is None:
             if call.kind == "llm":
                 with self._lock:
-                    return self._model_answered(call, self._caller(call).answers, None)
+                    return self._model_answered(call, self._caller(call), None)
             return None
         step, caller = cast("tuple[Step, _Caller]", held)
         with self._lock:
             if call.kind == "llm":
                 caller.models.look()
-                return self._model_answered(call, caller.answers, step)
+                return self._model_answered(call, caller, step)
             caller.tools.look()
             return self._tool_answered(call, caller.answers, step)
 
@@ -134,6 +140,7 @@ class LoopGuard(Guard):
         )
 
     def _tool_answered(self, call: Call, answers: Answers, step: Step) -> Verdict | None:
+        told: object
         step.failed = call.outcome == "error"
         if step.failed:
             step.answer = Answer(call.error)
@@ -150,13 +157,13 @@ class LoopGuard(Guard):
                 answers.worked()
                 return None
             times = answers.told(call, step.answer, call.output)
-            what, told = "asked in other words found nothing", str(call.output)
+            what, told = "asked in other words found nothing", call.output
         if not times:
             return None
-        reason = f"{_shown(call)} {what} {times} times in a row: {_short(told)}"
+        reason = f"{_shown(call)} {what} {times} times in a row: {_short(str(told))}"
         return self.stop(reason, limit=times, used=times, unit="repeats")
 
-    def _model_answered(self, call: Call, answers: Answers, step: Step | None) -> Verdict | None:
+    def _model_answered(self, call: Call, caller: _Caller, step: Step | None) -> Verdict | None:
         text, tools = said(call.output)
         failed = call.outcome == "error"
         if step is not None:
@@ -165,11 +172,27 @@ class LoopGuard(Guard):
                 step.answer = Answer({"text": text, "tools": tools} if tools else text)
         is_words = bool(text) and not tools and not failed
         size = len(messages(call.content)) if call.content is not None else -1
-        times = answers.said(Answer(text) if is_words else None, size)
+        times = caller.answers.said(Answer(text) if is_words else None, size)
         if not times:
-            return None
+            if size < 0 or failed:
+                return None
+            return self._told_again(call, caller.turns.answered(call))
         reason = f"{call.name} says the same for the time number {times}: {_short(text)}"
         return self.stop(reason, limit=times, used=times, unit="repeats")
+
+    def _told_again(self, call: Call, found: Round | None) -> Verdict | None:
+        if found is None or (found.waits and found.times < _PATIENCE):
+            return None
+        if len(found.tools) == 1:
+            what = f"{call.name} asks for {found.tools[0]} {found.times} times in a row"
+        else:
+            what = f"{call.name} asks for {' -> '.join(found.tools)} in round {found.times}"
+        return self.stop(
+            f"{what}, and is told the same",
+            limit=self._repeats,
+            used=found.times,
+            unit="repeats",
+        )
 
     def _caller(self, call: Call) -> _Caller:
         agent = call.enclosing("agent")
@@ -213,12 +236,13 @@ class LoopGuard(Guard):
 class _Caller:
     """What one agent did of late."""
 
-    __slots__ = ("answers", "models", "tools")
+    __slots__ = ("answers", "models", "tools", "turns")
 
     def __init__(self, repeats: int, window: int | None) -> None:
         self.tools = Track(repeats, window, _arguments)
         self.models = Track(repeats, window, _request)
         self.answers = Answers(repeats)
+        self.turns = Turns(repeats, window)
 
 
 def _arguments(call: Call) -> Forms:
@@ -229,7 +253,9 @@ def _request(call: Call) -> Forms:
     """The forms of what is new in a request: all that was said before is sent with it."""
     sent = messages(call.content)
     plain, loose = forms(sent[-1] if sent else None)
-    return (len(sent), plain), (len(sent), loose)
+    # Conversations that go on at the same time may come to the same words.
+    place = len(sent), opening_of(sent)
+    return (place, plain), (place, loose)
 
 
 def _shown(call: Call) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 from agentguard.guards.call import Call
 from agentguard.guards.normalise import Answer, forms
 
-__all__ = ["Answers", "messages", "said", "says_wait"]
+__all__ = ["Answers", "field", "messages", "opening_of", "said", "says_wait"]
 
 _MORE: Final = 2
 """How much oftener different calls may fail the same way than the same call may be made."""
@@ -22,16 +23,20 @@ _FRUITLESS: Final = re.compile(
     "unable|cannot|0 results|no documents|unavailable",
     re.IGNORECASE,
 )
+_SETTING: Final = ("system", "developer")
 _TARGETS: Final = frozenset({
     "path", "file", "filename", "file_path", "filepath", "url", "uri", "href", "package", "table",
     "selector", "element", "target", "command", "cmd", "query", "sql", "code", "script", "module",
     "test", "document", "key",
 })  # fmt: skip
 _LONGEST: Final = 400
+_MOST_PARTS: Final = 40
+# As words: not in `depending`, nor in `processing.py`.
 _WAITING: Final = re.compile(
-    "pending|queued|running|in[ _]progress|processing|not ready|waiting|building|starting|"
-    "scheduled|still |try again later|not finished",
-    re.IGNORECASE,
+    r"""(?<![\w/.-])(?:pending|queued|running|in[ _-]progress|processing|not[ ](?:yet[ ])?ready|
+        waiting|building|starting|scheduled|try[ ]again[ ]later|not[ ](?:yet[ ])?finished|
+        still[ ](?:\w+ing|in|not|queued|scheduled))(?![\w/-]|\.\w)""",
+    re.IGNORECASE | re.VERBOSE,
 )
 
 
@@ -118,6 +123,30 @@ def messages(content: object) -> list[object]:
     return content if isinstance(content, list) else [content]
 
 
+def opening_of(sent: list[object]) -> int:
+    """A hash of how a conversation opens, which tells it from others.
+
+    That is the first message, but for what an agent sets out with in all of them.
+    """
+    for message in sent:
+        if field(message, "role") not in _SETTING:
+            content = field(message, "content")
+            return _hash_of(content) if isinstance(content, str) else hash(forms(message)[1])
+    return 0
+
+
+@lru_cache(64)
+def _hash_of(text: str) -> int:
+    return hash(forms(text)[1])
+
+
+def field(value: object, name: str) -> Any:
+    """A field of a message: a mapping, or an object of the client's own types."""
+    if isinstance(value, Mapping):
+        return value.get(name)
+    return None if isinstance(value, str) else getattr(value, name, None)
+
+
 def said(output: object) -> tuple[str, object]:
     """A model's answer in words, and the tools that it asked for."""
     if isinstance(output, Mapping):
@@ -155,8 +184,27 @@ def _short_text(answer: object) -> str | None:
     """The answer as text; None where it is too long, or too short, to say such a thing."""
     if answer is None or isinstance(answer, int | float):
         return None
-    text = answer if isinstance(answer, str) else repr(answer)
-    return text if len(text) <= _LONGEST else None
+    if not isinstance(answer, str):
+        # To write out all of a table takes long, only to see that it is no short text.
+        if _parts_in(answer, _MOST_PARTS) > _MOST_PARTS:
+            return None
+        answer = repr(answer)
+    return answer if len(answer) <= _LONGEST else None
+
+
+def _parts_in(value: object, most: int) -> int:
+    """How many values are in the value, itself counted; counts no further than beyond `most`."""
+    inside: Iterable[object] = ()
+    if isinstance(value, Mapping):
+        inside = value.values()
+    elif isinstance(value, list | tuple):
+        inside = value
+    parts = 1
+    for part in inside:
+        if parts > most:
+            break
+        parts += _parts_in(part, most - parts)
+    return parts
 
 
 def _is_reworded(asked: frozenset[object], now: frozenset[object]) -> bool:

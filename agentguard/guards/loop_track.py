@@ -44,7 +44,7 @@ class Step:
 
 
 class Circle(NamedTuple):
-    """The steps of a cycle, the last time it went round, and how often it went round in all."""
+    """The steps of a cycle, the last time it went round, and the round that begins, from 1."""
 
     steps: Sequence[Step]
     rounds: int
@@ -93,6 +93,15 @@ class Track:
             self._add(self._begun.popleft())
         self.is_suspicious = len(self._seen) < len(self.steps) or self._repeats == 2
 
+    def forget(self) -> None:
+        """Start anew: what comes is no repetition of what was."""
+        self.steps.clear()
+        self._begun.clear()
+        self._seen.clear()
+        self._alike = [0] * (LONGEST_CYCLE + 1)
+        self._was_alike = False
+        self.is_suspicious = self._repeats == 2
+
     def _add(self, step: Step) -> None:
         call = step.call
         if call is None:
@@ -132,7 +141,7 @@ class Track:
             if alike >= wanted and wanted + length <= len(steps):
                 found = _repeated(steps, length, wanted)
                 if found is not None:
-                    return Circle(found, alike // length + 1)
+                    return Circle(found, -(-alike // length) + 1)
         return self._with_odd_calls()
 
     def _with_odd_calls(self) -> Circle | None:

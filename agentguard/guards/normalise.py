@@ -10,6 +10,7 @@ the other, by their ids), so what is alike in this form only is the same only wh
 from __future__ import annotations
 
 import json
+import marshal
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -59,8 +60,12 @@ _CLOCKS_BEGIN: Final = 1_500_000_000_000
 """Milliseconds since 1970."""
 _SHORT: Final = 256
 _MOST_READ: Final = 8_192
+_MOST_PARSED: Final = 65_536
+_MOST_PARTS: Final = 1_000
+"""Parts of a value that are looked into; a part is a value, or 64 characters of a text."""
 _DEEPEST: Final = 8
 _SCALARS: Final = (int, float, bool, type(None))
+_GROUPS: Final = list | tuple | set | frozenset
 
 
 def forms(arguments: object) -> Forms:
@@ -71,7 +76,7 @@ def forms(arguments: object) -> Forms:
         simple = _simple_form(arguments)
         if simple is not None:
             return simple, simple
-    plain, loose, is_noisy = _walk(arguments, 0)
+    plain, loose, is_noisy = _walk(arguments, 0, [_MOST_PARTS])
     return plain, loose if is_noisy else plain
 
 
@@ -129,9 +134,17 @@ def _simple_form(arguments: dict[Any, Any]) -> object:
     return tuple(kept)
 
 
-def _walk(value: object, depth: int) -> tuple[Any, Any, bool]:
-    """The plain form, the loose one, and whether they differ."""
+def _walk(value: object, depth: int, left: list[int]) -> tuple[Any, Any, bool]:
+    """The plain form, the loose one, and whether they differ.
+
+    `left` is the number of parts that may yet be looked into: what is beyond is compared as it is.
+    """
+    left[0] -= 1
     if isinstance(value, str):
+        left[0] -= min(len(value), _MOST_READ) >> 6
+        if left[0] < 0:
+            form: object = hash(value)
+            return form, form, False
         if len(value) > _MOST_READ:
             form = _text_form(value)
             return form, form, False
@@ -144,12 +157,13 @@ def _walk(value: object, depth: int) -> tuple[Any, Any, bool]:
         if type(value) in (int, float) and _is_clock(value):
             return value, "~", True
         return value, value, False
-    if depth >= _DEEPEST:
-        form = hash(repr(value))
+    is_large = isinstance(value, Mapping | _GROUPS) and len(value) > left[0]
+    if is_large or left[0] < 0 or depth >= _DEEPEST:
+        form = _as_it_is(value)
         return form, form, False
     if isinstance(value, Mapping):
         items = [
-            (str(key), *_walk(item, depth + 1))
+            (str(key), *_walk(item, depth + 1, left))
             for key, item in value.items()
             if not _is_made_anew(str(key))
         ]
@@ -159,14 +173,26 @@ def _walk(value: object, depth: int) -> tuple[Any, Any, bool]:
             tuple((key, loose) for key, _, loose, _ in items),
             any(noisy for *_, noisy in items),
         )
-    if isinstance(value, list | tuple | set | frozenset):
-        parts = [_walk(item, depth + 1) for item in value]
+    if isinstance(value, _GROUPS):
+        parts = [_walk(item, depth + 1, left) for item in value]
         return (
             tuple(plain for plain, _, _ in parts),
             tuple(loose for _, loose, _ in parts),
             any(noisy for *_, noisy in parts),
         )
-    return _walk(_described(value), depth + 1)
+    return _walk(_described(value), depth + 1, left)
+
+
+def _as_it_is(value: Any) -> int:
+    """A hash of all that is in the value, quickly.
+
+    Of equal values that share their parts differently it may differ: then a repetition is missed.
+    """
+    try:
+        # Writes what is there twice once only, and knows what contains itself.
+        return hash(marshal.dumps(value))
+    except ValueError:
+        return hash(repr(value))
 
 
 @lru_cache(4096)
@@ -200,6 +226,8 @@ def _text_form(text: str) -> object:
 
 
 def _parsed(text: str) -> object:
+    if len(text) > _MOST_PARSED:
+        return text
     if text[:1] not in ("{", "[") and text.lstrip()[:1] not in ("{", "["):
         return text
     try:

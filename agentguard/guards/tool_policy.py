@@ -8,6 +8,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import ClassVar, Literal, TypeVar
@@ -201,17 +202,21 @@ def _rules(rules: Rules, tool: str) -> Iterator[tuple[str, re.Pattern[str]]]:
 
 
 def _argument(call: Call, name: str) -> str | None:
-    """The argument as text; None where it is not known."""
-    arguments = call.arguments
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments)
-        except ValueError:
-            return str(arguments)
-    if not isinstance(arguments, Mapping) or name not in arguments:
+    """The argument as text; all of them where they have no names; None where it is not there."""
+    value = call.arguments
+    # Some clients write JSON into JSON.
+    for _ in range(2):
+        if isinstance(value, str):
+            with suppress(ValueError):
+                value = json.loads(value)
+    if value is None:
         return None
-    value = arguments[name]
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    if isinstance(value, Mapping):
+        if name not in value:
+            return None
+        value = value[name]
+    # As it is, not with its letters escaped: that is what patterns are written for.
+    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
 
 
 def _compiled(name: str, patterns: Patterns | None) -> Rules:

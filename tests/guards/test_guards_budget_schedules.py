@@ -68,7 +68,7 @@ class _Agent:
         return budget_of(self.run)
 
     def held_for(self, call: Call) -> Spend:
-        return call.held[self.budget._accounts].amount
+        return Spend(*call.held[self.budget._accounts].amount)
 
     def begin(self, size: int, most: int | None, unwanted: bool) -> None:
         marks = {"unwanted": True} if unwanted and size % 5 == 0 else {}
@@ -174,7 +174,7 @@ def test_one_call_at_a_time_overspends_by_its_own_error(limit, sizes):
             assert run.stopped is not None
             break
         assert budget.spent.tokens <= limit
-        held = call.held[budget._accounts].amount.tokens
+        held = call.held[budget._accounts].amount[1]
         call.usage = Usage(input=used)
         settle(call)
         assert budget.spent.tokens <= limit + max(0, used - held)

@@ -21,7 +21,11 @@ CORPUS = [
     for line in file.read_text(encoding="utf-8").splitlines()
 ]
 LOOPS = [entry for entry in CORPUS if entry["label"] == "loop"]
-CYCLES = [entry for entry in LOOPS if entry["cycle"] > 1 and not entry["name"].startswith("odd")]
+CYCLES = [
+    entry
+    for entry in LOOPS
+    if entry["cycle"] > 1 and not entry["name"].startswith(("odd", "turns"))
+]
 FINE = [entry for entry in CORPUS if entry["label"] == "fine"]
 a_loop = pytest.mark.parametrize("entry", LOOPS, ids=lambda entry: entry["name"])
 looks_like_one = pytest.mark.parametrize("entry", FINE, ids=lambda entry: entry["name"])
@@ -184,6 +188,56 @@ def test_the_reason_says_what_goes_round():
     with pytest.raises(LoopDetected, match=r"search\(query='otters'\) comes 3 times in a row"):
         admit(Call("tool", "search", run, arguments={"query": "otters"}))
     assert (run.stopped.limit, run.stopped.used, run.stopped.unit) == (3, 3, "repeats")
+
+
+def test_the_reason_counts_the_round_that_begins():
+    """A cycle of two is stopped where its third round would begin, and says so."""
+    run = RunState("r", "1", [LoopGuard()])
+    for name in ("look", "turn") * 2:
+        call = Call("tool", name, run, arguments={})
+        admit(call)
+        call.output = "a wall"
+        settle(call)
+    with pytest.raises(LoopDetected, match="look -> turn begins its round 3"):
+        admit(Call("tool", "look", run, arguments={}))
+    assert (run.stopped.limit, run.stopped.used) == (3, 3)
+
+
+def test_a_request_that_would_say_the_same_again_is_not_sent():
+    """A model that asked three times for the same, and was told the same, is not told it again."""
+    run = RunState("r", "1", [LoopGuard()])
+    sent = [{"role": "user", "content": "Find otters."}]
+    asked = [{"name": "search", "arguments": '{"query": "otters"}'}]
+    for number in range(3):
+        call = Call("llm", "gpt-5", run, content=list(sent))
+        admit(call)
+        call.output = {"text": "", "tool_calls": asked}
+        settle(call)
+        answer = {"role": "tool", "tool_call_id": f"call_{number}", "content": "nothing"}
+        sent += [{"role": "assistant", "tool_calls": asked}, answer]
+    with pytest.raises(LoopDetected, match="asks for search 3 times in a row"):
+        admit(Call("llm", "gpt-5", run, content=list(sent)))
+
+
+@pytest.mark.parametrize("kind", ["arguments", "output"])
+def test_large_values_are_told_apart_and_known_again(kind):
+    """Beyond what is looked into as well, for batches that differ at their end are not the same."""
+
+    def calls(last):
+        rows = [[{"id": row} for row in range(3_000)] + [{"id": last(n)}] for n in range(6)]
+        known = {"arguments": {"table": "otters"}, "output": "ok"}
+        return [{"kind": "tool", "name": "write", **known, kind: {"rows": part}} for part in rows]
+
+    assert stopped_at(calls(lambda number: number)) is None
+    assert stopped_at(calls(lambda _: 0)) == 2
+
+
+def test_values_that_contain_themselves_do_no_harm():
+    """What is as deep as one likes is looked into as far as is needed."""
+    value: list[object] = []
+    value += [value, {"again": value}]
+    same = [{"kind": "tool", "name": "t", "arguments": {"a": value}, "output": value}] * 5
+    assert stopped_at(same) == 2
 
 
 @pytest.mark.parametrize("repeats", [2, 3, 4, 6])

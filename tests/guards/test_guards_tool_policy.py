@@ -210,3 +210,22 @@ def test_what_is_not_approved_uses_up_no_cap():
     made(run, "tool", "send")
     with pytest.raises(ToolDenied, match="limit"):
         made(run, "tool", "send")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        '{"query": "DROP TABLE otters"}',
+        '"{\\"query\\": \\"DROP TABLE otters\\"}"',
+        '["DROP TABLE otters"]',
+        ["DROP TABLE otters"],
+        "DROP TABLE otters",
+        {"query": ["DROP TABLE otters"]},
+        {"query": "DROP TABLE l\u00f6tters"},
+        {"query": ["DROP TABLE l\u00f6tters"]},
+    ],
+)
+def test_no_way_of_writing_arguments_gets_past_a_rule(arguments):
+    """JSON within JSON, a list, letters that JSON escapes: what is denied is denied in each."""
+    policy = ToolPolicy(deny_arguments={"sql": {"query": "DROP TABLE (o|l\u00f6)tters"}})
+    assert denied(policy, "sql", arguments)
