@@ -27,6 +27,9 @@ log = logging.getLogger("agentguard")
 
 Attributes = Mapping[str, AttributeValue]
 
+_SIMPLE = frozenset({"tool", "retrieval"})
+"""What is not looked at by anybody where no guard watches: agents are, for those inside of them."""
+
 
 class SpanScope:
     """A span that is current inside a `with` block. `span` is OpenTelemetry's own.
@@ -34,7 +37,16 @@ class SpanScope:
     Where guards watch, they are asked before the span starts, and `with` raises what they refuse.
     """
 
-    __slots__ = ("_call", "_given", "_root", "_token", "attributes", "span", "span_name")
+    __slots__ = (
+        "_call",
+        "_counted",
+        "_given",
+        "_root",
+        "_token",
+        "attributes",
+        "span",
+        "span_name",
+    )
     kind: ClassVar[SpanKind] = SpanKind.INTERNAL
     operation: ClassVar[Kind | None] = None
     """What guards are asked about; None for what they do not look at."""
@@ -47,6 +59,7 @@ class SpanScope:
         self.span_name = span_name
         self.attributes = attributes
         self._call = None
+        self._counted: tuple[RunState, str] | None = None
         self._root: RunState | None = None
         self._given: Callable[[], object] | None = None
 
@@ -59,9 +72,12 @@ class SpanScope:
         attributes = {**inherited(context), **self.attributes}
         place = current_place(context) or self._implied(context)
         if place is not None and self.operation is not None:
-            call = self._call = self._describe(self.operation, place, attributes)
-            admit(call)
-            place = Place(place.run, call)
+            if self.operation in _SIMPLE and not place.run.watch:
+                self._begin_unwatched(place.run, self.operation)
+            else:
+                call = self._call = self._describe(self.operation, place, attributes)
+                admit(call)
+                place = Place(place.run, call)
         try:
             self.span = runtime.tracer.start_span(
                 self.span_name, context, kind=self.kind, attributes=attributes
@@ -112,10 +128,25 @@ class SpanScope:
         name = self.span_name.partition(" ")[2]
         return Call(operation, name, place.run, parent=place.call, attributes=attributes)
 
+    def _begin_unwatched(self, run: RunState, operation: Kind) -> None:
+        """No guard looks at it: it is counted, and refused where the run was stopped."""
+        stop = run.latched()
+        name = self.span_name.partition(" ")[2]
+        if stop is not None:
+            for each in run.chain:
+                each.tally.count_refused(operation)
+            raise stop.exception()
+        self._counted = (run, name if operation == "tool" else "")
+
     def _settle(self, outcome: Outcome, error: BaseException | None) -> None:
         call = self._call
         if call is not None:
             settle(call, outcome, None if error is None else f"{type(error).__name__}: {error}")
+        elif self._counted is not None:
+            run, tool = self._counted
+            self._counted = None
+            for each in run.chain:
+                each.tally.count(tool, failed=outcome == "error")
 
     def __enter__(self) -> Self:
         self._token = attach(self.open())

@@ -70,6 +70,18 @@ class Tally:
             elif call.is_model_call:
                 self._add_model_call(call)
 
+    def count(self, tool: str, *, failed: bool) -> None:
+        """Count a tool, or with no name something else, that ended in a run without guards."""
+        with self._lock:
+            self.errors += failed
+            if tool:
+                self.tools[tool] += 1
+
+    def count_refused(self, kind: str) -> None:
+        """Count what a stopped run without guards refused."""
+        with self._lock:
+            self.refused[kind] += 1
+
     def _add_model_call(self, call: Call) -> None:
         self.calls += 1
         self.models[call.model or call.name] += 1
