@@ -70,7 +70,6 @@ class PiecesSoFar:
     def add(self, piece: Any) -> None:
         """Take in one piece, of any of the clients' stream types."""
         call = self._call
-        call.chunks += 1
         for choice in _get(piece, "choices") or ():
             self._add_chat(_get(choice, "delta"), _get(choice, "text"))
         kind = _get(piece, "type")

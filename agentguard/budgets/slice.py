@@ -7,6 +7,7 @@ held for microseconds; what the collector answers is taken over under the same l
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Final, get_args
 
@@ -23,7 +24,7 @@ _MARGIN: Final = 0.5
 """Seconds before the server's expiry at which a slice is no longer spent from."""
 
 
-class Slice:
+class Slice(ABC):
     """What is leased, used and held, in calls, tokens and pico-dollars.
 
     A subclass asks the collector: `_ask_for_more` where a call does not fit, `_runs_low` once most
@@ -36,11 +37,13 @@ class Slice:
         self._limits = Limits()
         self._fresh_state()
 
+    @abstractmethod
     def _ask_for_more(self, amount: Spend) -> Shortfall | None:
-        raise NotImplementedError
+        """Reserve what the slice has no room for, or say what is in the way."""
 
+    @abstractmethod
     def _runs_low(self) -> None:
-        raise NotImplementedError
+        """Have a larger slice fetched in the background."""
 
     def _fresh_state(self) -> None:
         """Nothing leased, nothing spent: so it begins, and again in the child of a fork."""

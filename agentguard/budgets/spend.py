@@ -37,11 +37,6 @@ class Spend(NamedTuple):
             self.calls - other.calls, self.tokens - other.tokens, self.pico_usd - other.pico_usd
         )
 
-    @classmethod
-    def from_call(cls, tokens: int, cost: Decimal | None = None) -> Spend:
-        """The spend of one call of so many tokens and US dollars."""
-        return cls(1, tokens, 0 if cost is None else pico_dollars(cost))
-
     @property
     def cost(self) -> Decimal:
         """US dollars, exactly."""

@@ -51,7 +51,6 @@ class Call:
     """US dollars, where something other than the price table says so."""
     output: object = None
     """What came back, where known: text, or a mapping with `text` and `tool_calls`."""
-    chunks = 0
     streamed_chars = 0
     """Characters of a streamed answer that have arrived so far."""
     attempts = 0
