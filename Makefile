@@ -21,7 +21,7 @@ lint: .venv/ready
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	PYTHONPATH=storage:collector $(BIN)/lint-imports
+	PYTHONPATH=storage:collector:integrations $(BIN)/lint-imports
 
 bench: .venv/ready
 	$(BIN)/python -m tests.bench

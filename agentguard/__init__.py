@@ -58,12 +58,14 @@ if TYPE_CHECKING:
     from agentguard.spans import RetrievalSpan as RetrievalSpan
     from agentguard.spans import TaskSpan as TaskSpan
     from agentguard.spans import ToolSpan as ToolSpan
+    from agentguard.spans import WorkflowSpan as WorkflowSpan
     from agentguard.spans import agent_span as agent_span
     from agentguard.spans import chat_span as chat_span
     from agentguard.spans import embeddings_span as embeddings_span
     from agentguard.spans import retrieval_span as retrieval_span
     from agentguard.spans import task_span as task_span
     from agentguard.spans import tool_span as tool_span
+    from agentguard.spans import workflow_span as workflow_span
 
     __version__: str
 
@@ -102,6 +104,7 @@ _MODULE_OF = {
     "ToolPolicy": "guards.tool_policy",
     "ToolSpan": "spans",
     "Verdict": "guards.verdict",
+    "WorkflowSpan": "spans",
     "agent": "decorators",
     "agent_span": "spans",
     "chat_span": "spans",
@@ -115,6 +118,7 @@ _MODULE_OF = {
     "task_span": "spans",
     "tool": "decorators",
     "tool_span": "spans",
+    "workflow_span": "spans",
 }
 
 __all__ = [*_MODULE_OF]

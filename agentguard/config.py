@@ -112,6 +112,13 @@ class Settings:
         env="AGENTGUARD_ENVIRONMENT",
         otel=(Variable(_RESOURCE, reading.text, DEPLOYMENT_ENVIRONMENT_NAME),),
     )
+    instrument: tuple[str, ...] = _setting(
+        ("all",),
+        reading.names,
+        "Which libraries are traced: `all` that are installed, `none`, or names such as "
+        "`openai,langchain`.",
+        env="AGENTGUARD_INSTRUMENT",
+    )
     capture_content: bool = _setting(
         False,
         reading.content_mode,
@@ -218,6 +225,7 @@ class Options(TypedDict, total=False):
     api_key: str | None
     service_name: str | None
     environment: str | None
+    instrument: str | Sequence[str]
     capture_content: bool | str
     max_content_length: int
     redact: str

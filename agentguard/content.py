@@ -10,6 +10,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from math import isfinite
 
+from agentguard.message_parts import as_message
+
 __all__ = ["to_json", "to_message", "to_messages", "to_text"]
 
 log = logging.getLogger("agentguard")
@@ -37,15 +39,14 @@ def to_text(value: object, limit: int) -> str:
 def to_messages(messages: object, role: str, limit: int) -> str:
     """Messages as JSON in the shape of `gen_ai.input.messages`: `{"role", "parts": [...]}`.
 
-    Takes a string, one message or a sequence of them; `{"role", "content"}` messages get a text
-    part, other keys are kept. `role` is for messages that do not tell theirs. Source:
-    https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/gen-ai-input-messages.json
+    Takes a string, one message or a sequence of them, in the shapes that `as_message` knows; what
+    they are made of beside that is kept. `role` is for messages that do not tell theirs.
     """
 
     def listed() -> list[object]:
         if isinstance(messages, Sequence) and not isinstance(messages, str):
-            return [_message(message, role) for message in messages]
-        return [_message(messages, role)]
+            return [as_message(message, role) for message in messages]
+        return [as_message(messages, role)]
 
     return _encoded(listed, limit)
 
@@ -57,7 +58,7 @@ def to_message(value: object, role: str, limit: int) -> str:
         said = value
         if isinstance(value, Mapping) and len(value) == 1:
             (said,) = value.values()
-        return [_message(to_text(said, limit), role)]
+        return [as_message(to_text(said, limit), role)]
 
     return _encoded(listed, limit)
 
@@ -69,17 +70,6 @@ def _encoded(make: Callable[[], object], limit: int) -> str:
     except Exception:
         log.debug("Content could not be recorded", exc_info=True)
         return json.dumps("[content that could not be read]")
-
-
-def _message(message: object, role: str) -> object:
-    if not isinstance(message, Mapping):
-        return {"role": role, "parts": [{"type": "text", "content": message}]}
-    if "parts" in message:
-        return message
-    rest = {key: value for key, value in message.items() if key not in ("role", "content")}
-    content = message.get("content")
-    parts = [] if content is None else [{"type": "text", "content": content}]
-    return {"role": message.get("role", role), "parts": parts, **rest}
 
 
 def _clip(text: str, limit: int) -> str:

@@ -5,9 +5,9 @@ import logging
 import multiprocessing.util
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Unpack
+from typing import Any, Unpack
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
@@ -17,6 +17,7 @@ from agentguard.config import Options, Settings, load_settings
 from agentguard.export import ExportProcessor, Stats
 from agentguard.guards.guard import Guard
 from agentguard.guards.installation import watch_process, watch_provider
+from agentguard.instrumentation import instrument, uninstrument
 from agentguard.prices import project as project_prices
 from agentguard.redaction import Callback
 from agentguard.remote_stop import StopWatcher, watch
@@ -36,10 +37,12 @@ class Handle:
         settings: Settings,
         processor: ExportProcessor | None,
         *watchers: StopWatcher | project_prices.PriceWatcher | None,
+        instrumentors: Iterable[Any] = (),
     ) -> None:
         self.settings = settings
         self._processor = processor
         self._watchers = [each for each in watchers if each is not None]
+        self._instrumentors = tuple(instrumentors)
 
     @property
     def stats(self) -> Stats:
@@ -61,6 +64,7 @@ class Handle:
         with _lock:
             if _handle is self:
                 _handle = None
+        uninstrument(self._instrumentors)
         for watcher in self._watchers:
             watcher.close()
         if self._processor is not None:
@@ -79,7 +83,9 @@ def init(
     redact_with: Callback | None = None,
     **settings: Unpack[Options],
 ) -> Handle:
-    """Send this process's spans to a collector, and guard its model calls.
+    """Send this process's spans to a collector, and trace and guard its model calls.
+
+    The libraries that are installed are traced as `instrument` says.
 
     `guards` watch over every run, beside those that runs bring themselves; where nobody opens
     runs, each trace is one, and so are together all model calls made outside of traces.
@@ -118,6 +124,7 @@ def _start(
     found = provider or _process_provider(settings)
     if found is None:
         return Handle(settings, None)
+    on = instrument(settings.instrument, found)
     watch_provider(found)
     processor = ExportProcessor(settings, redact_with)
     found.add_span_processor(processor)
@@ -125,7 +132,8 @@ def _start(
     runtime.max_content_length = settings.max_content_length
     runtime.use(found)
     _shut_down_at_exit(processor)
-    return Handle(settings, processor, watch(settings), project_prices.watch(settings))
+    watchers = (watch(settings), project_prices.watch(settings))
+    return Handle(settings, processor, *watchers, instrumentors=on)
 
 
 def _shut_down_at_exit(processor: ExportProcessor) -> None:

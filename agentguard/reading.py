@@ -21,6 +21,16 @@ def text(value: object) -> str:
     raise ValueError("a non-empty string")
 
 
+def names(value: object) -> tuple[str, ...]:
+    """Names in a list, or separated by commas; `none` is no name."""
+    items = value.split(",") if isinstance(value, str) else value
+    if isinstance(items, list | tuple | set | frozenset) and all(isinstance(i, str) for i in items):
+        found = [item.strip().lower() for item in items]
+        if all(found) and found:
+            return tuple(name for name in found if name != "none")
+    raise ValueError("a list of names, all or none")
+
+
 def secret(value: object) -> str:
     """A string that can travel in an HTTP header: printable ASCII without spaces."""
     cleaned = text(value)

@@ -28,10 +28,12 @@ class Runtime:
         "bare_run",
         "capture_content",
         "guards",
+        "implies_runs",
         "max_content_length",
         "process_run",
         "service",
         "settings",
+        "traced_clients",
         "tracer",
     )
 
@@ -44,6 +46,10 @@ class Runtime:
         """What `init` was given, where it was called: budgets and stops are at its endpoint too."""
         self.guards: tuple[Guard, ...] = ()
         """What each outermost run is guarded by, beside its own guards."""
+        self.implies_runs = False
+        """Whether each root span of ours is a run, so that model calls inside find it."""
+        self.traced_clients: set[str] = set()
+        """The model clients, such as `openai`, whose calls get a span at their edge."""
         self.process_run: RunState | None = None
         """The run that every other is part of, in a program that is guarded as a whole."""
         self.bare_run: RunState | None = None

@@ -39,6 +39,7 @@ class SpanScope:
 
     __slots__ = (
         "_call",
+        "_context",
         "_counted",
         "_given",
         "_root",
@@ -59,9 +60,15 @@ class SpanScope:
         self.span_name = span_name
         self.attributes = attributes
         self._call = None
+        self._context: Context | None = None
         self._counted: tuple[RunState, str] | None = None
         self._root: RunState | None = None
         self._given: Callable[[], object] | None = None
+
+    def within(self, context: Context) -> Self:
+        """Let the span be part of that context, and not of the current one."""
+        self._context = context
+        return self
 
     def open(self) -> Context:
         """Start the span; the context returned is the one in which it is current.
@@ -85,6 +92,8 @@ class SpanScope:
         except BaseException as problem:
             self._settle("error", problem)
             raise
+        if self._call is not None and self._call.is_model_call:
+            self._call.span = self.span
         return self._enter(place, set_span_in_context(self.span, context))
 
     def close(self, error: BaseException | None = None) -> None:
@@ -108,7 +117,9 @@ class SpanScope:
             self.record_output(value)
 
     def _implied(self, context: Context) -> Place | None:
-        if runtime.process_run is None and not runtime.guards:
+        # Where nothing is guarded, what has nothing inside needs no run that it could find.
+        is_needed = runtime.implies_runs and self.operation not in _SIMPLE
+        if not is_needed and runtime.process_run is None and not runtime.guards:
             return None
         self._root = implied_run(self.span_name, 0, context)
         return Place(self._root)
@@ -141,6 +152,7 @@ class SpanScope:
     def _settle(self, outcome: Outcome, error: BaseException | None) -> None:
         call = self._call
         if call is not None:
+            call.span = None
             settle(call, outcome, None if error is None else f"{type(error).__name__}: {error}")
         elif self._counted is not None:
             run, tool = self._counted
@@ -163,7 +175,7 @@ class SpanScope:
 
     def _outer(self) -> Context:
         """The context the span starts in."""
-        return get_current()
+        return get_current() if self._context is None else self._context
 
     def record_input(self, value: object) -> None:
         """Record what the work was given. Kept only when content is captured."""

@@ -18,6 +18,7 @@ from opentelemetry.trace import SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from agentguard import semconv
+from agentguard.answer_attributes import answer_attributes
 from agentguard.content import to_message, to_messages
 from agentguard.guards.call import Call, Kind
 from agentguard.guards.place import Place
@@ -32,12 +33,14 @@ __all__ = [
     "RetrievalSpan",
     "TaskSpan",
     "ToolSpan",
+    "WorkflowSpan",
     "agent_span",
     "chat_span",
     "embeddings_span",
     "retrieval_span",
     "task_span",
     "tool_span",
+    "workflow_span",
 ]
 
 
@@ -75,8 +78,9 @@ class AgentSpan(SpanScope):
             for key, value in self.attributes.items()
             if key in (semconv.AGENT_NAME, semconv.AGENT_ID)
         }
-        outer = {key: v for key, v in inherited().items() if key != semconv.AGENT_ID}
-        return with_inherited({**outer, **identity})
+        context = super()._outer()
+        outer = {key: v for key, v in inherited(context).items() if key != semconv.AGENT_ID}
+        return with_inherited({**outer, **identity}, context)
 
     def record_input(self, value: object) -> None:
         """Record what the agent was asked, as a user's message."""
@@ -84,6 +88,21 @@ class AgentSpan(SpanScope):
 
     def record_output(self, value: object) -> None:
         """Record what the agent answered, as an assistant's message."""
+        self._record(semconv.OUTPUT_MESSAGES, value, partial(to_message, role="assistant"))
+
+
+class WorkflowSpan(SpanScope):
+    """A run of several steps or agents: `invoke_workflow {name}`."""
+
+    __slots__ = ()
+    operation = "workflow"
+
+    def record_input(self, value: object) -> None:
+        """Record what the workflow was given, as a user's message."""
+        self._record(semconv.INPUT_MESSAGES, value, partial(to_message, role="user"))
+
+    def record_output(self, value: object) -> None:
+        """Record what came of it, as an assistant's message."""
         self._record(semconv.OUTPUT_MESSAGES, value, partial(to_message, role="assistant"))
 
 
@@ -144,6 +163,18 @@ class ChatSpan(SpanScope):
         """Start the span, and the clock for the first chunk."""
         self._started = time.perf_counter()
         return super().open()
+
+    def close(self, error: BaseException | None = None) -> None:
+        """End the span, with what the model's client told of the answer where nobody else did."""
+        call = self._call
+        if call is not None and self.span.is_recording():
+            if call.span is self.span:
+                said = getattr(self.span, "attributes", None) or {}
+                told = answer_attributes(call)
+                self._set({key: value for key, value in told.items() if key not in said})
+            else:
+                self.span.set_attribute(semconv.WRAPS_MODEL_CALL, True)
+        super().close(error)
 
     def record_usage(
         self,
@@ -282,6 +313,12 @@ def tool_span(
 def task_span(name: str, *, attributes: Attributes | None = None) -> TaskSpan:
     """A span for a step of an agent's own work."""
     return TaskSpan(f"task {name}", present({semconv.TASK_NAME: name}, attributes))
+
+
+def workflow_span(name: str, *, attributes: Attributes | None = None) -> WorkflowSpan:
+    """A span for one run of a workflow: a graph, a crew, a team, a chain of steps."""
+    described = {semconv.OPERATION_NAME: semconv.INVOKE_WORKFLOW, semconv.WORKFLOW_NAME: name}
+    return WorkflowSpan(f"{semconv.INVOKE_WORKFLOW} {name}", present(described, attributes))
 
 
 def chat_span(

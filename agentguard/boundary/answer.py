@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -22,8 +23,12 @@ def note_answer(call: Call, answer: Any) -> None:
     model = _get(answer, "model")
     if isinstance(model, str) and model:
         call.model = model
+    call.response_id = _text_or_none(_get(answer, "id"))
     if call.kind == "llm":
-        call.output = {"text": _text(answer), "tool_calls": list(_tool_calls(answer))}
+        named = list(_tool_calls(answer))
+        call.tool_call_ids = tuple(_text_or_none(given) for given, _ in named)
+        call.output = {"text": _text(answer), "tool_calls": [said for _, said in named]}
+        call.finish_reasons = tuple(_finish_reasons(answer))
 
 
 def usage_in(answer: Any) -> Usage | None:
@@ -65,13 +70,17 @@ class PiecesSoFar:
         self._call = call
         self._texts: list[str] = []
         self._tools: dict[object, list[str]] = {}
+        self._ids: dict[object, str] = {}
         self._usage = Usage()
 
     def add(self, piece: Any) -> None:
         """Take in one piece, of any of the clients' stream types."""
         call = self._call
+        if call.first_chunk is None:
+            call.first_chunk = time.monotonic()
         for choice in _get(piece, "choices") or ():
             self._add_chat(_get(choice, "delta"), _get(choice, "text"))
+            self._finish(_get(choice, "finish_reason"))
         kind = _get(piece, "type")
         if isinstance(kind, str):
             self._add_event(kind, piece)
@@ -80,10 +89,12 @@ class PiecesSoFar:
         model = _get(piece, "model")
         if isinstance(model, str) and model:
             call.model = model
+            call.response_id = _text_or_none(_get(piece, "id"))
 
     def end(self) -> None:
         """Write what there is on the call."""
         tools = [{"name": name, "arguments": "".join(rest)} for name, *rest in self._tools.values()]
+        self._call.tool_call_ids = tuple(self._ids.get(key) for key in self._tools)
         if self._texts or tools:
             self._call.output = {"text": "".join(self._texts), "tool_calls": tools}
 
@@ -94,6 +105,7 @@ class PiecesSoFar:
         for part in _get(delta, "tool_calls") or ():
             function = _get(part, "function")
             key = _get(part, "index")
+            self._identify(key, _get(part, "id"))
             self._call_tool(key, _get(function, "name"), _get(function, "arguments"))
 
     def _add_event(self, kind: str, event: Any) -> None:
@@ -107,6 +119,7 @@ class PiecesSoFar:
         elif kind == "response.output_item.added":
             item = _get(event, "item")
             if _get(item, "type") == "function_call":
+                self._identify(_get(event, "output_index"), _get(item, "call_id"))
                 self._call_tool(_get(event, "output_index"), _get(item, "name"), None)
         elif kind.startswith("response.reasoning") and kind.endswith(".delta"):
             self._think(_get(event, "delta"))
@@ -116,9 +129,11 @@ class PiecesSoFar:
             model = _get(message, "model")
             if isinstance(model, str) and model:
                 self._call.model = model
+            self._call.response_id = _text_or_none(_get(message, "id"))
         elif kind == "content_block_start":
             block = _get(event, "content_block")
             if _get(block, "type") == "tool_use":
+                self._identify(_get(event, "index"), _get(block, "id"))
                 self._call_tool(_get(event, "index"), _get(block, "name"), None)
         elif kind == "content_block_delta":
             delta = _get(event, "delta")
@@ -126,6 +141,7 @@ class PiecesSoFar:
             self._think(_get(delta, "thinking"))
             self._call_tool(_get(event, "index"), None, _get(delta, "partial_json"))
         elif kind == "message_delta":
+            self._finish(_get(_get(event, "delta"), "stop_reason"))
             # Counts are of the whole answer so far, and only those that changed are there.
             latest = usage_in(event)
             if latest is not None:
@@ -141,6 +157,14 @@ class PiecesSoFar:
     def _think(self, text: Any) -> None:
         if isinstance(text, str):
             self._call.streamed_chars += len(text)
+
+    def _finish(self, reason: Any) -> None:
+        if isinstance(reason, str):
+            self._call.finish_reasons = (*self._call.finish_reasons, reason)
+
+    def _identify(self, key: object, id: Any) -> None:  # noqa: A002 - what it is
+        if isinstance(id, str) and id:
+            self._ids[key] = id
 
     def _call_tool(self, key: object, name: Any, arguments: Any) -> None:
         if name is None and arguments is None:
@@ -165,16 +189,31 @@ def _text(answer: Any) -> str:
     return "\n".join(said)
 
 
-def _tool_calls(answer: Any) -> Iterator[dict[str, object]]:
+def _tool_calls(answer: Any) -> Iterator[tuple[object, dict[str, object]]]:
+    """The tools that the model asks for, each after the id of its call."""
     for choice in _get(answer, "choices") or ():
         for call in _get(_get(choice, "message"), "tool_calls") or ():
             function = _get(call, "function") or _get(call, "custom")
             arguments = _get(function, "arguments") or _get(function, "input")
-            yield {"name": _get(function, "name"), "arguments": arguments}
+            yield _get(call, "id"), {"name": _get(function, "name"), "arguments": arguments}
     for item in (*_list(answer, "output"), *_list(answer, "content")):
         if _get(item, "type") in ("function_call", "tool_use"):
             arguments = _get(item, "arguments") or _get(item, "input")
-            yield {"name": _get(item, "name"), "arguments": arguments}
+            given = _get(item, "call_id") or _get(item, "id")
+            yield given, {"name": _get(item, "name"), "arguments": arguments}
+
+
+def _finish_reasons(answer: Any) -> Iterator[str]:
+    """Of each choice of a chat; of Anthropic's message; of OpenAI's response, what ended it."""
+    for choice in _get(answer, "choices") or ():
+        reason = _get(choice, "finish_reason")
+        if isinstance(reason, str):
+            yield reason
+    reason = _get(answer, "stop_reason")
+    if reason is None and _get(answer, "object") == "response":
+        reason = _get(_get(answer, "incomplete_details"), "reason") or _get(answer, "status")
+    if isinstance(reason, str):
+        yield reason
 
 
 def _blocks(answer: Any) -> Iterator[Any]:
@@ -201,6 +240,10 @@ def _get(value: Any, name: str) -> Any:
     if name in fields:
         return fields[name]
     return more.get(name) if more else None
+
+
+def _text_or_none(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _count(value: Any, name: str) -> int:

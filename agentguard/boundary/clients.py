@@ -74,6 +74,9 @@ def _imported(library: str, module: ModuleType) -> None:
             for owner in _with_subclasses(module.AsyncAPIClient):
                 _replace(owner, "request", partial(_request_async, library))
             _replace(module.BaseClient, "_build_request", _build_request)
+            if isinstance(vars(module.BaseClient).get("_tracer"), property):
+                _originals.append((module.BaseClient, "_tracer", module.BaseClient._tracer))
+                module.BaseClient._tracer = property(partial(_tracer, module.BaseClient._tracer))
             _guarded.add(library)
         except AttributeError as problem:
             log.warning(
@@ -157,6 +160,18 @@ def _build_request(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(client, options, **more)
 
     return build_request
+
+
+def _tracer(original: property, client: Any) -> Any:
+    """The client's own tracer: anthropic 2 makes spans by itself, which one of ours replaces.
+
+    Not for a client that was given a tracer provider of its own.
+    """
+    flight = current_flight()
+    is_traced = flight is not None and flight.span is not None
+    if is_traced and client._open_telemetry.get("tracer_provider") is None:
+        return None
+    return original.__get__(client)
 
 
 def _landed(answer: Any, flight: Flight, is_streamed: bool) -> Any:

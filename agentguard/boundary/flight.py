@@ -9,15 +9,19 @@ from types import TracebackType
 from typing import Any, Self
 
 from opentelemetry.context import Context, attach, detach
+from opentelemetry.trace import Span, set_span_in_context
 
 from agentguard.boundary.answer import note_answer
 from agentguard.boundary.request import Asked, asked_by, kind_asked
+from agentguard.boundary.span import begin_span, end_span
 from agentguard.errors import Refused
 from agentguard.guards.call import Call, Outcome
 from agentguard.guards.enforcement import admit, proceed, settle
 from agentguard.guards.implied import place_for_request
 from agentguard.guards.place import Place, at, expected_call
 from agentguard.inheritance import inherited
+from agentguard.runtime import runtime
+from agentguard.semconv import WRAPS_MODEL_CALL
 
 __all__ = ["Flight", "current_flight", "take_off"]
 
@@ -42,7 +46,8 @@ def take_off(library: str, client: Any, options: Any) -> Flight | None:
         place = place_for_request() if kind is not None else None
         if kind is None or place is None:
             return None
-        flight = _flight(asked_by(library, kind, client, options), place)
+        asked = asked_by(library, kind, client, options)
+        flight = _flight(asked, place)
     except Exception:
         log.warning("A model call could not be guarded, and is made", exc_info=True)
         return None
@@ -55,6 +60,9 @@ def take_off(library: str, client: Any, options: Any) -> Flight | None:
         log.warning("A model call could not be guarded, and is made", exc_info=True)
         flight.end("error")
         return None
+    # Where a span stands for it there is none to make, unless that is a framework's around it.
+    if library in runtime.traced_clients and (flight.is_own or flight.call.traced_by == "other"):
+        flight.trace(asked, client)
     return flight
 
 
@@ -96,12 +104,22 @@ class Flight:
     request failed with into the reason where the run was stopped meanwhile.
     """
 
-    __slots__ = ("_attempts", "_flight_token", "_place_token", "call", "is_own", "is_under_way")
+    __slots__ = (
+        "_attempts",
+        "_flight_token",
+        "_place_token",
+        "call",
+        "is_own",
+        "is_under_way",
+        "span",
+    )
 
     def __init__(self, call: Call, *, is_own: bool) -> None:
         self.call = call
         self.is_own = is_own
         self.is_under_way = False
+        self.span: Span | None = None
+        """The span that was made here for the request, where one was."""
         self._attempts = 0
         self._flight_token: Token[Flight | None] | None = None
         self._place_token: Token[Context] | None = None
@@ -109,7 +127,8 @@ class Flight:
     def __enter__(self) -> Self:
         self.is_under_way = True
         self._flight_token = _flight_here.set(self)
-        self._place_token = attach(at(Place(self.call.run, self.call)))
+        context = None if self.span is None else set_span_in_context(self.span)
+        self._place_token = attach(at(Place(self.call.run, self.call), context))
         return self
 
     def __exit__(
@@ -128,9 +147,16 @@ class Flight:
             return
         reason = self.reason_for(error)
         failed = reason is None and isinstance(error, Exception) and not isinstance(error, Refused)
-        self.end("error" if failed else "cancelled", error)
+        self.end("error" if failed else "cancelled", reason or error)
         if reason is not None:
             raise reason from None
+
+    def trace(self, asked: Asked, client: Any) -> None:
+        """Have a span for the request, until its answer is complete."""
+        self.span = begin_span(asked, client)
+        around = self.call.span
+        if self.span is not None and around is not None and around.is_recording():
+            around.set_attribute(WRAPS_MODEL_CALL, True)
 
     def attempt(self, client: Any, options: Any) -> None:
         """A request is about to be sent. Raises `Refused` for a retry in a stopped run.
@@ -167,6 +193,9 @@ class Flight:
         """The call is over; where a span stands for it, that one's end settles it."""
         if outcome == "ok":
             self.call.answered = True
+        if self.span is not None:
+            span, self.span = self.span, None
+            end_span(span, self.call, error)
         if not self.is_own:
             return
         said = None if error is None else f"{type(error).__name__}: {error}"

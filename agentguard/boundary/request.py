@@ -44,13 +44,14 @@ _MOST_TOKENS: Final = (
 
 
 class Asked(NamedTuple):
-    """What `Call` takes; `content` is a list of messages, or text."""
+    """What `Call` takes; `content` is a list of messages, or text. `body` is the whole of it."""
 
     kind: Kind
     provider: str
     model: str | None
     max_tokens: int | None
     content: object
+    body: Mapping[str, Any]
 
 
 def kind_asked(library: str, options: Any) -> Kind | None:
@@ -74,6 +75,7 @@ def asked_by(library: str, kind: Kind, client: Any, options: Any) -> Asked:
         str(model) if model is not None else None,
         _most(body),
         _content(body),
+        body,
     )
 
 

@@ -11,6 +11,8 @@ from agentguard import semconv
 from agentguard.prices.model import Usage
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
     from agentguard.guards.state import RunState
 
 __all__ = ["MODEL_KINDS", "Call", "Kind", "Outcome", "Scope"]
@@ -62,6 +64,18 @@ class Call:
     model: str | None = None
     max_tokens: int | None = None
     """The output tokens that the request allows."""
+    span: Span | None = None
+    """The innermost span that stands for a model call, while it is open."""
+    traced_by: Literal["ours", "client", "other"] = "ours"
+    """Whose span that is: `client` is an instrumentor of the model's client, `other` anybody else's
+    around it."""
+    response_id: str | None = None
+    tool_call_ids: tuple[str | None, ...] = ()
+    """The ids of the tool calls in `output`, which differ where the same is asked again."""
+    finish_reasons: tuple[str, ...] = ()
+    """Why the model ended its answer, one per choice."""
+    first_chunk: float | None = None
+    """When the first piece of a streamed answer arrived, on the clock of `started`."""
     _arguments: Callable[[], object] | object = None
     _content: Callable[[], object] | object = None
 

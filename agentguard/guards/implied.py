@@ -34,14 +34,14 @@ def place_for_request() -> Place | None:
     """The place of a model call made now.
 
     Outside of runs and spans that is one run for the whole process, under the guards that `init`
-    was given; None where it was given none.
+    was given; None where it was given none and nobody traces the call either.
     """
     place = current_place()
     if place is not None:
         return place
     if runtime.process_run is not None:
         return Place(runtime.process_run)
-    if not runtime.guards:
+    if not runtime.guards and not runtime.traced_clients:
         return None
     with _lock:
         if runtime.bare_run is None:

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import Span as AnySpan
 from opentelemetry.trace import StatusCode
 
 from agentguard.boundary.clients import is_guarded
@@ -24,6 +25,7 @@ from agentguard.guards.implied import implied_run
 from agentguard.guards.place import Place, current_place, expect_request, mark
 from agentguard.guards.reading import describe, finish, kind_at_start
 from agentguard.inheritance import TRACER, attributes_of, hand_down, inherited
+from agentguard.semconv import WRAPS_MODEL_CALL
 
 __all__ = ["GuardProcessor"]
 
@@ -39,7 +41,7 @@ _LIBRARY_OF: Final = {
         "openinference.instrumentation",
     )
     for version in ("", ".v1", "_v2")
-} | {"anthropic": "anthropic"}
+} | {"com.anthropic.sdk.python": "anthropic"}
 
 
 class _SpanPlace(Place):
@@ -110,8 +112,14 @@ class GuardProcessor(SpanProcessor):
         attributes = attributes_of(span)
         kind = kind_at_start(span.name, attributes)
         call = outer.call
-        if kind is not None and not _is_part_of(kind, call):
-            call = _call(kind, span.name, attributes, outer)
+        if kind is not None:
+            if call is None or not _is_part_of(kind, call):
+                call = _call(kind, span.name, attributes, outer)
+            else:
+                _mark_as_wrapper(call.span)
+            if call.is_model_call:
+                call.span = span
+                call.traced_by = "client" if _scope_name(span) in _LIBRARY_OF else "other"
         place = _SpanPlace(outer, call, kind, is_root)
         mark(span, place)
         self._open[span.context.span_id] = place
@@ -130,9 +138,15 @@ def _comes_by_the_boundary(span: ReadableSpan) -> bool:
     return library is not None and is_guarded(library)
 
 
-def _is_part_of(kind: Kind, call: Call | None) -> bool:
+def _is_part_of(kind: Kind, call: Call) -> bool:
     """Whether a model call is the inside of another: a framework's span around a client's."""
-    return call is not None and call.kind == kind and call.is_model_call and call.outcome == "open"
+    return call.kind == kind and call.is_model_call and call.outcome == "open"
+
+
+def _mark_as_wrapper(span: AnySpan | None) -> None:
+    """Another model span begins inside: the same call must not be counted twice."""
+    if span is not None and span.is_recording():
+        span.set_attribute(WRAPS_MODEL_CALL, True)
 
 
 def _call(
@@ -159,6 +173,8 @@ def _call(
 def _leave(span: ReadableSpan, place: _SpanPlace) -> None:
     attributes = attributes_of(span)
     call = place.call
+    if call is not None and call.span is not None and _is_same(call.span, span):
+        call.span = None
     if place.own_call is None and place.kind is None:
         call = _found_late(span.name, attributes, place)
     if call is not None and (call is not place.outer.call or call.is_model_call):
@@ -174,6 +190,10 @@ def _leave(span: ReadableSpan, place: _SpanPlace) -> None:
         place.run.end()
 
 
+def _is_same(open_span: AnySpan, ended: ReadableSpan) -> bool:
+    return ended.context is not None and open_span.get_span_context() == ended.context
+
+
 def _scope_name(span: ReadableSpan) -> str:
     return span.instrumentation_scope.name if span.instrumentation_scope else ""
 
@@ -184,7 +204,7 @@ def _found_late(name: str, attributes: Mapping[str, object], place: _SpanPlace) 
     It is over, so nothing can be refused any more.
     """
     kind = kind_at_start(name, attributes)
-    if kind is None or _is_part_of(kind, place.call):
+    if kind is None or (place.call is not None and _is_part_of(kind, place.call)):
         return place.call
     return _call(kind, name, attributes, place.outer)
 

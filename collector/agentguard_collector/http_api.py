@@ -1,7 +1,8 @@
-"""OTLP over HTTP, and the endpoints an operator asks for, on one FastAPI application."""
+"""OTLP and agentguard47's lines over HTTP, and what operators ask for, on one application."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -11,6 +12,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from agentguard_collector.agentguard47 import convert
+from agentguard_collector.agentguard47_costs import CostLedger
+from agentguard_collector.auth import Principal
 from agentguard_collector.control_api import add_control_api
 from agentguard_collector.errors import (
     BadData,
@@ -33,6 +37,9 @@ from agentguard_storage.control import ControlPlane
 __all__ = ["create_app"]
 
 logger = logging.getLogger(__name__)
+
+_NDJSON = ("application/x-ndjson", "application/jsonl")
+_INLINE_BYTES = 32 * 1024
 
 Readiness = Callable[[], Awaitable[dict[str, object]]]
 
@@ -71,6 +78,7 @@ def _operators_app(intake: Intake, readiness: Readiness) -> FastAPI:
         return Response(intake.metrics.render(), media_type="text/plain; version=0.0.4")
 
     app.router.routes += [
+        Route("/api/ingest", LinesEndpoint(intake), include_in_schema=False),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
@@ -102,18 +110,24 @@ class TracesEndpoint:
         await response(scope, receive, send)
 
     async def _export(self, request: Request, media: str) -> Response:
+        principal, body = await self._admit(request, media, (PROTOBUF, JSON))
+        answer = await self._intake.accept(principal, body, json=media == JSON)
+        return Response(success_body(answer, media), media_type=media)
+
+    async def _admit(
+        self, request: Request, media: str, spoken: tuple[str, ...]
+    ) -> tuple[Principal, bytes]:
+        """Return who sends and the decompressed body, which is not read for others."""
         if request.method != "POST":
             raise MethodNotAllowed(f"{request.method} is not possible here; use POST")
         principal = await self._intake.admit(_credentials(request), "http")
-        if media not in (PROTOBUF, JSON):
+        if media not in spoken:
             raise UnsupportedMedia(
-                f"content type {media[:80]!r} is not supported; use {PROTOBUF} or {JSON}"
+                f"content type {media[:80]!r} is not supported; use {' or '.join(spoken)}"
             )
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
         data = await self._body(request)
-        body = await self._intake.inflate(data, encoding)
-        answer = await self._intake.accept(principal, body, json=media == JSON)
-        return Response(success_body(answer, media), media_type=media)
+        return principal, await self._intake.inflate(data, encoding)
 
     async def _body(self, request: Request) -> bytes:
         """Read the body, no more of it than the limit."""
@@ -140,6 +154,35 @@ class TracesEndpoint:
             headers=refusal_headers(refusal),
             media_type=media,
         )
+
+
+class LinesEndpoint(TracesEndpoint):
+    """POST /api/ingest: what agentguard47's HttpSink sends, taken the way that OTLP takes.
+
+    Answers `{accepted, rejected, errors: [{line, error}]}`, with 400 if no line could be taken. No
+    use is made of `Idempotency-Key`: lines that come again are recognised whatever they come in.
+    """
+
+    def __init__(self, intake: Intake) -> None:
+        super().__init__(intake)
+        self._ledger = CostLedger()
+
+    async def _export(self, request: Request, media: str) -> Response:
+        principal, body = await self._admit(request, media, _NDJSON)
+        # Large bodies are rare and would hold up everything else.
+        given = (body, principal.project_id, self._ledger)
+        large = len(body) > _INLINE_BYTES
+        found = await asyncio.to_thread(convert, *given) if large else convert(*given)
+        if found.request.resource_spans:
+            await self._intake.accept(principal, found.request.SerializeToString())
+        self._intake.metrics.rejected.inc(found.rejected)
+        answer = {
+            "accepted": found.accepted,
+            "rejected": found.rejected,
+            "errors": found.errors,
+        }
+        useless = found.rejected and not found.accepted
+        return JSONResponse(answer, status_code=400 if useless else 200)
 
 
 def _media_type(request: Request) -> str:

@@ -1,0 +1,88 @@
+"""A Python of its own for each framework, and the outcomes of its runaway agents."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+import uv
+
+from tests.integrations.driving import Outcome
+
+ROOT = Path(__file__).parents[2]
+_SETUP_TIMEOUT_S = 600
+_OFFLINE = {
+    "CREWAI_DISABLE_TELEMETRY": "true",
+    "CREWAI_TRACING_ENABLED": "false",
+    "CREWAI_DISABLE_VERSION_CHECK": "true",
+    "OTEL_SDK_DISABLED": "",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "true",
+    "NO_PROXY": "127.0.0.1",
+}
+
+
+@pytest.fixture(scope="session")
+def python_with(request: pytest.FixtureRequest) -> Callable[[str | None], Path]:
+    """`python_with("langchain")`: that of the group `with-langchain` of the lock file.
+
+    Installed once and kept in pytest's cache until the lock file changes. None is this Python.
+    """
+    kept = Path(request.config.cache.mkdir("integrations"))
+
+    @cache
+    def find(group: str | None) -> Path:
+        if group is None:
+            return Path(sys.executable)
+        home = kept / group
+        lock = (ROOT / "uv.lock").read_bytes()
+        complete = home / "complete"
+        if not complete.exists() or complete.read_bytes() != lock:
+            environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+            environment["UV_PROJECT_ENVIRONMENT"] = str(home)
+            command = [uv.find_uv_bin(), "sync", "--quiet", "--frozen", "--no-default-groups"]
+            subprocess.run(
+                [*command, "--python", sys.executable, "--group", f"with-{group}"],
+                cwd=ROOT,
+                env=environment,
+                check=True,
+                timeout=_SETUP_TIMEOUT_S,
+            )
+            complete.write_bytes(lock)
+        return home / "bin" / "python"
+
+    return find
+
+
+def run_in(python: Path, *arguments: str, env: dict[str, str] | None = None, bound: float = 110):
+    """Run a module or a script of the tests in that Python, from the root of the project."""
+    return subprocess.run(
+        [str(python), *arguments],
+        cwd=ROOT,
+        env=os.environ | _OFFLINE | (env or {}),
+        capture_output=True,
+        text=True,
+        timeout=bound,
+    )
+
+
+@pytest.fixture(scope="session")
+def outcomes_of(python_with) -> Callable[..., dict[tuple[str, str], Outcome]]:
+    """`outcomes_of("langchain", "tests.integrations.langchain.runaways")`, by form and guard."""
+
+    @cache
+    def run(group: str | None, module: str) -> dict[tuple[str, str], Outcome]:
+        done = run_in(python_with(group), "-m", module)
+        over = time.time()
+        assert done.returncode == 0, done.stderr[-4000:]
+        *lines, last = [json.loads(line) for line in done.stdout.splitlines() if line[:1] == "{"]
+        assert over - last["ended"] < 5, "the process did not end by itself"
+        return {(line["form"], line["guard"]): Outcome(**line) for line in lines}
+
+    return run

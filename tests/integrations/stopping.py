@@ -1,0 +1,29 @@
+"""What must hold of every runaway, whatever it is made with."""
+
+from __future__ import annotations
+
+from tests.integrations.driving import STOPPED_BY, Outcome
+
+__all__ = ["check_stopped"]
+
+
+def check_stopped(outcome: Outcome) -> None:
+    """Its guard stopped it, nothing was sent afterwards, and nothing is left behind.
+
+    What was counted is what the provider billed; a deadline may cut an answer, whose tokens nobody
+    was told.
+    """
+    assert outcome.stopped_by == STOPPED_BY[outcome.guard], outcome
+    assert outcome.late == 0, outcome
+    assert 0 < outcome.requests < 45, outcome
+    assert outcome.left == [], outcome
+    assert outcome.traces == 1, outcome
+    assert outcome.orphans == [], outcome
+    assert outcome.seconds < 30, outcome
+    if outcome.guard == "deadline":
+        assert outcome.requests <= outcome.calls, outcome
+        assert all(call in outcome.log for call in outcome.spans), outcome
+        return
+    assert outcome.calls == outcome.requests, outcome
+    assert [tuple(s) for s in outcome.spans] == [tuple(each) for each in outcome.log], outcome
+    assert outcome.tokens == outcome.billed, outcome
