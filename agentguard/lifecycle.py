@@ -24,7 +24,7 @@ from agentguard.remote_stop import StopWatcher, watch
 from agentguard.runtime import runtime
 from agentguard.semconv import DEPLOYMENT_ENVIRONMENT_NAME, SERVICE_NAME
 
-__all__ = ["Handle", "init"]
+__all__ = ["Handle", "init", "resource_of", "shut_down_at_exit"]
 
 log = logging.getLogger("agentguard")
 
@@ -107,6 +107,8 @@ def init(
         if _handle is not None:
             _warn_changed(_handle.settings, wanted)
             return _handle
+        while runtime.before_init:
+            runtime.before_init.pop()()
         runtime.guards = tuple(guards)
         runtime.service = wanted.service_name or ""
         runtime.settings = wanted
@@ -131,13 +133,13 @@ def _start(
     runtime.capture_content = settings.capture_content
     runtime.max_content_length = settings.max_content_length
     runtime.use(found)
-    _shut_down_at_exit(processor)
+    shut_down_at_exit(processor)
     watchers = (watch(settings), project_prices.watch(settings))
     return Handle(settings, processor, *watchers, instrumentors=on)
 
 
-def _shut_down_at_exit(processor: ExportProcessor) -> None:
-    """Also for a provider that somebody else made and told not to shut down at exit."""
+def shut_down_at_exit(processor: ExportProcessor) -> None:
+    """Send what waits when the process ends, whatever the provider was told to do at exit."""
     atexit.register(processor.shutdown)
     # The workers of multiprocessing run its finalizers instead, and forget their parent's.
     multiprocessing.util.register_after_fork(processor, _shut_down_with_worker)
@@ -153,7 +155,7 @@ def _process_provider(settings: Settings) -> TracerProvider | None:
     """The process's provider, created when there is none; None when spans cannot be joined."""
     current = trace.get_tracer_provider()
     if isinstance(current, trace.ProxyTracerProvider):
-        trace.set_tracer_provider(TracerProvider(resource=_resource(settings)))
+        trace.set_tracer_provider(TracerProvider(resource=resource_of(settings)))
         current = trace.get_tracer_provider()
     # Distributions wrap the SDK's provider; what matters is that processors can be added.
     if isinstance(current, TracerProvider) or hasattr(current, "add_span_processor"):
@@ -166,7 +168,8 @@ def _process_provider(settings: Settings) -> TracerProvider | None:
     return None
 
 
-def _resource(settings: Settings) -> Resource:
+def resource_of(settings: Settings) -> Resource:
+    """What the spans of this process say of where they come from."""
     named = {
         SERVICE_NAME: settings.service_name,
         DEPLOYMENT_ENVIRONMENT_NAME: settings.environment,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ class Runtime:
 
     __slots__ = (
         "bare_run",
+        "before_init",
         "capture_content",
         "guards",
         "implies_runs",
@@ -48,6 +50,8 @@ class Runtime:
         """What each outermost run is guarded by, beside its own guards."""
         self.implies_runs = False
         """Whether each root span of ours is a run, so that model calls inside find it."""
+        self.before_init: list[Callable[[], object]] = []
+        """What is to be called when the program calls `init`, which then does it itself."""
         self.traced_clients: set[str] = set()
         """The model clients, such as `openai`, whose calls get a span at their edge."""
         self.process_run: RunState | None = None

@@ -18,7 +18,7 @@ from agentguard.errors import Refused
 from agentguard.guards.call import Call, Outcome
 from agentguard.guards.enforcement import admit, proceed, settle
 from agentguard.guards.implied import place_for_request
-from agentguard.guards.place import Place, at, expected_call
+from agentguard.guards.place import Place, at, call_over, expected_call
 from agentguard.inheritance import inherited
 from agentguard.runtime import runtime
 from agentguard.semconv import WRAPS_MODEL_CALL
@@ -154,8 +154,11 @@ class Flight:
     def trace(self, asked: Asked, client: Any) -> None:
         """Have a span for the request, until its answer is complete."""
         self.span = begin_span(asked, client)
-        around = self.call.span
-        if self.span is not None and around is not None and around.is_recording():
+        if self.span is None:
+            return
+        around, self.call.span = self.call.span, self.span
+        self.call.has_span = True
+        if around is not None and around.is_recording():
             around.set_attribute(WRAPS_MODEL_CALL, True)
 
     def attempt(self, client: Any, options: Any) -> None:
@@ -193,8 +196,9 @@ class Flight:
         """The call is over; where a span stands for it, that one's end settles it."""
         if outcome == "ok":
             self.call.answered = True
+        call_over(has_span=self.call.has_span)
         if self.span is not None:
-            span, self.span = self.span, None
+            span, self.span, self.call.span = self.span, None, None
             end_span(span, self.call, error)
         if not self.is_own:
             return

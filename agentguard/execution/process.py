@@ -30,7 +30,8 @@ def _begin(plan: Plan) -> None:
     from agentguard.config import load_settings
     from agentguard.execution.desk import DeskLedger, Line
     from agentguard.execution.reporting import Reporter, ReportGuard
-    from agentguard.guards.installation import watch_new_providers, watch_process
+    from agentguard.execution.tracing import trace_program
+    from agentguard.guards.installation import watch_process
     from agentguard.guards.state import RunState
     from agentguard.prices import project as project_prices
     from agentguard.prices.source import preload
@@ -49,6 +50,6 @@ def _begin(plan: Plan) -> None:
     runtime.process_run = run
     watch(settings)
     project_prices.watch(settings)
-    watch_new_providers()
+    trace_program(settings)
     watch_process()
     reporter.watch(run)

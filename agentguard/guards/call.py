@@ -66,6 +66,8 @@ class Call:
     """The output tokens that the request allows."""
     span: Span | None = None
     """The innermost span that stands for a model call, while it is open."""
+    has_span = False
+    """Whether a span stands for it, or stood."""
     traced_by: Literal["ours", "client", "other"] = "ours"
     """Whose span that is: `client` is an instrumentor of the model's client, `other` anybody else's
     around it."""

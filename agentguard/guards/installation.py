@@ -37,8 +37,8 @@ def watch_process() -> None:
         watch_provider(provider)  # type: ignore[arg-type]
 
 
-def watch_new_providers() -> None:
-    """Guard the spans of every provider that is made from now on, by anybody."""
+def watch_new_providers(tell: Callable[[TracerProvider], object] | None = None) -> None:
+    """Guard the spans of every provider that is made from now on, by anybody; `tell` of it."""
     make: Callable[..., None] = TracerProvider.__init__
     if hasattr(make, "__wrapped__"):
         return
@@ -47,5 +47,7 @@ def watch_new_providers() -> None:
     def make_and_watch(provider: TracerProvider, *args: Any, **options: Any) -> None:
         make(provider, *args, **options)
         watch_provider(provider)
+        if tell is not None:
+            tell(provider)
 
     TracerProvider.__init__ = make_and_watch  # type: ignore[method-assign,assignment]

@@ -6,7 +6,9 @@ others find it also where somebody hands on a span and not the context it was ma
 
 from __future__ import annotations
 
+import time
 from contextvars import ContextVar
+from typing import NamedTuple
 from weakref import ReferenceType, ref
 
 from opentelemetry.context import Context, create_key, get_value, set_value
@@ -16,7 +18,17 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 from agentguard.guards.call import Call
 from agentguard.guards.state import RunState
 
-__all__ = ["Place", "at", "current_place", "expect_request", "expected_call", "mark"]
+__all__ = [
+    "Over",
+    "Place",
+    "at",
+    "call_over",
+    "current_place",
+    "expect_request",
+    "expected_call",
+    "mark",
+    "report_late",
+]
 
 _KEY = create_key("agentguard-place")
 _ATTRIBUTE = "_agentguard_place"
@@ -67,6 +79,34 @@ def expect_request(call: Call) -> None:
     For instrumentors that start a span and do not make it the current one.
     """
     _expected.set(ref(call))
+
+
+class Over(NamedTuple):
+    """The model call that a thread or task made last: when it ended, and whether it has a span."""
+
+    ended: int
+    """In nanoseconds since the epoch."""
+    has_span: bool
+
+
+_over: ContextVar[Over | None] = ContextVar("agentguard-over", default=None)
+
+
+def call_over(*, has_span: bool) -> None:
+    """Say that the model call which this thread or task made is over now."""
+    _over.set(Over(time.time_ns(), has_span))
+
+
+def report_late(started: int) -> Over | None:
+    """The call that a span made now stands for, if it claims to have started before that ended.
+
+    Some instrumentors make a span when all is over. `started` is in nanoseconds since the epoch.
+    """
+    found = _over.get()
+    if found is None or started >= found.ended:
+        return None
+    _over.set(found._replace(has_span=True))
+    return found
 
 
 def expected_call(place: Place | None) -> Call | None:

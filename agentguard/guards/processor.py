@@ -19,10 +19,10 @@ from opentelemetry.trace import StatusCode
 
 from agentguard.boundary.clients import is_guarded
 from agentguard.errors import Refused
-from agentguard.guards.call import Call, Kind
+from agentguard.guards.call import MODEL_KINDS, Call, Kind
 from agentguard.guards.enforcement import admit, refuse_if_stopped, settle
 from agentguard.guards.implied import implied_run
-from agentguard.guards.place import Place, current_place, expect_request, mark
+from agentguard.guards.place import Place, current_place, expect_request, mark, report_late
 from agentguard.guards.reading import describe, finish, kind_at_start
 from agentguard.inheritance import TRACER, attributes_of, hand_down, inherited
 from agentguard.semconv import WRAPS_MODEL_CALL
@@ -112,13 +112,13 @@ class GuardProcessor(SpanProcessor):
         attributes = attributes_of(span)
         kind = kind_at_start(span.name, attributes)
         call = outer.call
-        if kind is not None:
+        if kind is not None and not _is_late_report(span, kind):
             if call is None or not _is_part_of(kind, call):
                 call = _call(kind, span.name, attributes, outer)
             else:
                 _mark_as_wrapper(call.span)
             if call.is_model_call:
-                call.span = span
+                call.span, call.has_span = span, True
                 call.traced_by = "client" if _scope_name(span) in _LIBRARY_OF else "other"
         place = _SpanPlace(outer, call, kind, is_root)
         mark(span, place)
@@ -141,6 +141,19 @@ def _comes_by_the_boundary(span: ReadableSpan) -> bool:
 def _is_part_of(kind: Kind, call: Call) -> bool:
     """Whether a model call is the inside of another: a framework's span around a client's."""
     return call.kind == kind and call.is_model_call and call.outcome == "open"
+
+
+def _is_late_report(span: Span, kind: Kind) -> bool:
+    """Whether the span was made when its model call was over, as some instrumentors do.
+
+    The client's edge has counted the call; the span's tokens count where no other span has them.
+    """
+    if kind not in MODEL_KINDS or _scope_name(span) not in _LIBRARY_OF:
+        return False
+    over = report_late(span.start_time or 0)
+    if over is not None and over.has_span:
+        span.set_attribute(WRAPS_MODEL_CALL, True)
+    return over is not None
 
 
 def _mark_as_wrapper(span: AnySpan | None) -> None:
