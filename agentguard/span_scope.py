@@ -41,6 +41,7 @@ class SpanScope:
         "_call",
         "_context",
         "_counted",
+        "_failure",
         "_given",
         "_root",
         "_token",
@@ -61,6 +62,7 @@ class SpanScope:
         self.attributes = attributes
         self._call = None
         self._context: Context | None = None
+        self._failure: str | None = None
         self._counted: tuple[RunState, str] | None = None
         self._root: RunState | None = None
         self._given: Callable[[], object] | None = None
@@ -100,14 +102,24 @@ class SpanScope:
         """End the span, recording the error that ended its work if there was one."""
         if error is not None:
             record_error(self.span, error)
-        self._settle(_outcome(error), error)
+        failed = error is None and self._failure is not None
+        self._settle("error" if failed else _outcome(error), error)
         self.span.end()
         if self._root is not None:
             self._root.end()
 
     def given(self, arguments: Callable[[], object]) -> None:
-        """Tell what the work is given, for guards that look at it; called only if they do."""
+        """Tell what the work is given, for guards that look at it; called only if they do.
+
+        For a tool that is its arguments, for a model the messages.
+        """
         self._given = arguments
+
+    def record_failure(self, message: str, type: str = "error") -> None:  # noqa: A002 - its name
+        """Record that the work failed though it raised nothing; `type` is for `error.type`."""
+        self._failure = f"{type}: {message}"
+        self.span.set_attribute(semconv.ERROR_TYPE, type)
+        self.span.set_status(Status(StatusCode.ERROR, message))
 
     def returned(self, value: object) -> None:
         """Tell what the work gave back: to guards, and to the span when content is captured."""
@@ -153,7 +165,8 @@ class SpanScope:
         call = self._call
         if call is not None:
             call.span = None
-            settle(call, outcome, None if error is None else f"{type(error).__name__}: {error}")
+            said = self._failure if error is None else f"{type(error).__name__}: {error}"
+            settle(call, outcome, said)
         elif self._counted is not None:
             run, tool = self._counted
             self._counted = None

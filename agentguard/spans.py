@@ -157,7 +157,9 @@ class ChatSpan(SpanScope):
     def _describe(
         self, operation: Kind, place: Place, attributes: Mapping[str, AttributeValue]
     ) -> Call:
-        return _with_model(super()._describe(operation, place, attributes), attributes)
+        call = _with_model(super()._describe(operation, place, attributes), attributes)
+        call.content = self._given
+        return call
 
     def open(self) -> Context:
         """Start the span, and the clock for the first chunk."""

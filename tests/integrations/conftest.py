@@ -15,6 +15,7 @@ import pytest
 import uv
 
 from tests.integrations.driving import Outcome
+from tests.integrations.traced import Traced
 
 ROOT = Path(__file__).parents[2]
 _SETUP_TIMEOUT_S = 600
@@ -84,5 +85,19 @@ def outcomes_of(python_with) -> Callable[..., dict[tuple[str, str], Outcome]]:
         *lines, last = [json.loads(line) for line in done.stdout.splitlines() if line[:1] == "{"]
         assert over - last["ended"] < 5, "the process did not end by itself"
         return {(line["form"], line["guard"]): Outcome(**line) for line in lines}
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def traced(python_with) -> Callable[..., Traced]:
+    """`traced("langchain", script, responder)`: what the spans of the script say, as it is."""
+
+    @cache
+    def run(group: str | None, script: str, responder: str | None = None) -> Traced:
+        arguments = [script] if responder is None else [script, responder]
+        done = run_in(python_with(group), "-m", "tests.integrations.traced", *arguments)
+        assert done.returncode == 0, done.stderr[-4000:]
+        return Traced(**json.loads(done.stdout))
 
     return run

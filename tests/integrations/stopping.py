@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tests.integrations.driving import STOPPED_BY, Outcome
+from tests.integrations.traced import Traced
 
-__all__ = ["check_stopped"]
+__all__ = ["check_stopped", "check_traced"]
 
 
 def check_stopped(outcome: Outcome) -> None:
@@ -15,7 +16,7 @@ def check_stopped(outcome: Outcome) -> None:
     """
     assert outcome.stopped_by == STOPPED_BY[outcome.guard], outcome
     assert outcome.late == 0, outcome
-    assert 0 < outcome.requests < 45, outcome
+    assert 0 < outcome.requests < 60, outcome
     assert outcome.left == [], outcome
     assert outcome.traces == 1, outcome
     assert outcome.orphans == [], outcome
@@ -27,3 +28,11 @@ def check_stopped(outcome: Outcome) -> None:
     assert outcome.calls == outcome.requests, outcome
     assert [tuple(s) for s in outcome.spans] == [tuple(each) for each in outcome.log], outcome
     assert outcome.tokens == outcome.billed, outcome
+
+
+def check_traced(traced: Traced, tree: str) -> None:
+    """One trace with that tree, no span without its parent, and tokens as the provider billed."""
+    assert "\n".join(traced.tree) == tree.strip("\n")
+    assert traced.traces == 1
+    assert traced.orphans == []
+    assert traced.spans == traced.log != []

@@ -38,7 +38,7 @@ def sync(at: Provider) -> None:
         for turn in range(TURNS):
             with suppress(Exception):
                 client.messages.create(**_asked(at, turn))
-            time.sleep(0.03)
+            time.sleep(0.05)
 
 
 def stream(at: Provider) -> None:
@@ -61,7 +61,7 @@ def tools(at: Provider) -> None:
                 )
                 history.append({"role": "assistant", "content": said.content})
                 history.append({"role": "user", "content": [_found(b) for b in said.content]})
-            time.sleep(0.03)
+            time.sleep(0.05)
 
 
 def _found(block: Any) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def parallel(at: Provider) -> None:
     with _client(at) as client, agentguard.ContextThreadPoolExecutor(4) as pool:
 
         def turns(lane: int) -> None:
-            for turn in range(TURNS // 4):
+            for turn in range(TURNS):
                 with suppress(Exception):
                     client.messages.create(**_asked(at, turn * 4 + lane))
                 time.sleep(0.05)
@@ -89,7 +89,7 @@ async def asynchronous(at: Provider) -> None:
         for turn in range(TURNS):
             with suppress(Exception):
                 await client.messages.create(**_asked(at, turn))
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.05)
 
 
 async def async_stream(at: Provider) -> None:

@@ -30,7 +30,7 @@ def sync(at: Provider) -> None:
         for turn in range(TURNS):
             with suppress(Exception):
                 client.chat.completions.create(**_asked(at, turn))
-            time.sleep(0.03)
+            time.sleep(0.05)
 
 
 def stream(at: Provider) -> None:
@@ -50,7 +50,7 @@ def responses(at: Provider) -> None:
         for turn in range(TURNS):
             with suppress(Exception):
                 client.responses.create(model=MODEL, input=at.question(turn))
-            time.sleep(0.03)
+            time.sleep(0.05)
 
 
 def parallel(at: Provider) -> None:
@@ -58,7 +58,7 @@ def parallel(at: Provider) -> None:
     with _client(at) as client, agentguard.ContextThreadPoolExecutor(4) as pool:
 
         def turns(lane: int) -> None:
-            for turn in range(TURNS // 4):
+            for turn in range(TURNS):
                 with suppress(Exception):
                     client.chat.completions.create(**_asked(at, turn * 4 + lane))
                 time.sleep(0.05)
@@ -72,7 +72,7 @@ async def asynchronous(at: Provider) -> None:
         for turn in range(TURNS):
             with suppress(Exception):
                 await client.chat.completions.create(**_asked(at, turn))
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.05)
 
 
 async def async_stream(at: Provider) -> None:
