@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -14,6 +15,7 @@ from typing import Any, Self
 
 from agentguard.demo.provider import (
     anthropic_messages,
+    gemini,
     openai_chat,
     openai_embeddings,
     openai_responses,
@@ -117,6 +119,8 @@ class ProviderServer:
     def reply_to(self, path: str, key: str, body: Mapping[str, Any]) -> Reply:
         """Answers one decoded request; raises ProtocolError for anything but a 200."""
         handler = _ROUTES.get(path)
+        if path.startswith(gemini.PREFIX):
+            handler = partial(gemini.answer, path)
         if handler is None:
             raise ProtocolError(HTTPStatus.NOT_FOUND, f"Unknown request URL: POST {path}.")
         if not secrets.compare_digest(key.encode(), self.api_key.encode()):
@@ -172,9 +176,11 @@ class _RequestHandler(BaseHTTPRequestHandler):
         raw = self.rfile.read(min(int(self.headers.get("content-length") or 0), _MAX_BODY))
         try:
             body = _json_object(raw)
-            key = self.headers.get("x-api-key") or (
-                self.headers.get("authorization") or ""
-            ).removeprefix("Bearer ")
+            key = (
+                self.headers.get("x-api-key")
+                or self.headers.get("x-goog-api-key")
+                or (self.headers.get("authorization") or "").removeprefix("Bearer ")
+            )
             reply = self.provider.reply_to(self.path.partition("?")[0], key, body)
             usage = reply.usage
         except ProtocolError as error:
@@ -183,7 +189,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
         entry = LoggedRequest(
             path=self.path,
             status=status,
-            model=str(body.get("model", "")),
+            model=str(body.get("model") or gemini.model_of(self.path)),
             stream=reply.events is not None,
             usage=usage,
             received_at=received_at,

@@ -38,7 +38,7 @@ def sync(at: Provider) -> None:
         for turn in range(TURNS):
             with suppress(Exception):
                 client.messages.create(**_asked(at, turn))
-            time.sleep(0.05)
+            time.sleep(at.pause)
 
 
 def stream(at: Provider) -> None:
@@ -61,7 +61,7 @@ def tools(at: Provider) -> None:
                 )
                 history.append({"role": "assistant", "content": said.content})
                 history.append({"role": "user", "content": [_found(b) for b in said.content]})
-            time.sleep(0.05)
+            time.sleep(at.pause)
 
 
 def _found(block: Any) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def parallel(at: Provider) -> None:
             for turn in range(TURNS):
                 with suppress(Exception):
                     client.messages.create(**_asked(at, turn * 4 + lane))
-                time.sleep(0.05)
+                time.sleep(at.pause)
 
         wait([pool.submit(turns, lane) for lane in range(4)])
 
@@ -89,7 +89,7 @@ async def asynchronous(at: Provider) -> None:
         for turn in range(TURNS):
             with suppress(Exception):
                 await client.messages.create(**_asked(at, turn))
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(at.pause)
 
 
 async def async_stream(at: Provider) -> None:

@@ -30,7 +30,7 @@ def sync(at: Provider) -> None:
         for turn in range(TURNS):
             with suppress(Exception):
                 client.chat.completions.create(**_asked(at, turn))
-            time.sleep(0.05)
+            time.sleep(at.pause)
 
 
 def stream(at: Provider) -> None:
@@ -50,7 +50,7 @@ def responses(at: Provider) -> None:
         for turn in range(TURNS):
             with suppress(Exception):
                 client.responses.create(model=MODEL, input=at.question(turn))
-            time.sleep(0.05)
+            time.sleep(at.pause)
 
 
 def parallel(at: Provider) -> None:
@@ -61,7 +61,7 @@ def parallel(at: Provider) -> None:
             for turn in range(TURNS):
                 with suppress(Exception):
                     client.chat.completions.create(**_asked(at, turn * 4 + lane))
-                time.sleep(0.05)
+                time.sleep(at.pause)
 
         wait([pool.submit(turns, lane) for lane in range(4)])
 
@@ -72,7 +72,7 @@ async def asynchronous(at: Provider) -> None:
         for turn in range(TURNS):
             with suppress(Exception):
                 await client.chat.completions.create(**_asked(at, turn))
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(at.pause)
 
 
 async def async_stream(at: Provider) -> None:
