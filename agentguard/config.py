@@ -136,7 +136,7 @@ class Settings:
         env="AGENTGUARD_MAX_CONTENT_LENGTH",
     )
     redact: str = _setting(
-        "none",
+        "secrets",
         reading.choice("none", "secrets", "all"),
         "What is taken out of spans before they are sent: `none`, `secrets`, or `all` "
         "(also e-mail addresses, phone, card and account numbers).",

@@ -4,10 +4,11 @@ import json
 import re
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -117,6 +118,49 @@ def test_what_arrives(record, sink, monkeypatch):
     assert values["a"].string_value == "A. used [redacted:api_key] in [redacted:custom]"
     kinds = [each.string_value for each in values["agentguard.redacted"].array_value.values]
     assert kinds == ["api_key:1", "callback:1", "custom:1"]
+
+
+KINDS = ["argument", "result", "message", "answer", "error", "run", "resource"]
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(FOUND)), min_size=1, max_size=6))
+def test_nothing_that_an_agent_handles_leaves(sink, planted):
+    """Nothing planted in arguments, results, messages, errors or the resource is in what is sent.
+
+    All of it through the SDK itself, with content captured, to the bytes that arrive.
+    """
+    texts = {kind: " ".join(e["text"] for k, e in planted if k == kind) for kind in KINDS}
+    sink.reset()
+    handle = agentguard.init(
+        endpoint=sink.url,
+        redact="all",
+        capture_content=True,
+        instrument="none",
+        service_name=f"agent {texts['resource']}",
+        tracer_provider=TracerProvider(resource=Resource({"owner": texts["resource"]})),
+    )
+
+    @agentguard.tool
+    def use(given_text: str) -> dict[str, list[str]]:
+        if texts["error"]:
+            raise ValueError(texts["error"])
+        return {"found": [texts["result"], given_text]}
+
+    with agentguard.run("nightly", goal=texts["run"] or None), suppress(ValueError):
+        with agentguard.chat_span("gpt-4o-mini", provider="openai") as chat:
+            chat.record_messages(input=[{"role": "user", "content": texts["message"]}])
+            chat.record_messages(output=texts["answer"])
+        use(texts["argument"])
+    assert handle.flush(10)
+    handle.shutdown()
+    sent = b"".join(each.request.SerializeToString() for each in sink.requests)
+    assert sink.names
+    for _, entry in planted:
+        for form in (entry["value"], json.dumps(entry["value"])[1:-1]):
+            assert form.encode() not in sent
 
 
 def test_a_failing_callback_sends_nothing_of_the_text():
