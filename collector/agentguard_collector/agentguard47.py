@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -19,25 +18,25 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, Status
 
 from agentguard import semconv
 from agentguard_collector.agentguard47_costs import CostLedger
+from agentguard_collector.agentguard47_line import Line
 from agentguard_collector.agentguard47_meaning import (
     Attributes,
     attributes_of,
     is_model_call,
-    own_cost,
     usage_of,
 )
 from agentguard_collector.errors import TooLarge
 
-__all__ = ["SHOWN_ERRORS", "Converted", "convert"]
+__all__ = ["MOST_LINES", "SHOWN_ERRORS", "Converted", "convert"]
+
+# A service, and its metadata as JSON.
+Source: TypeAlias = tuple[str, str]
 
 # The sink buffers 10,000 lines at most.
 MOST_LINES: Final = 100_000
 SHOWN_ERRORS: Final = 100
 _SCOPE: Final = "agentguard47"
 _COST: Final = "agentguard.cost.usd"
-_LAST_SECOND: Final = 9_000_000_000.0  # 2255: the nanoseconds of what is later do not fit 64 bits
-_LONGEST_MS: Final = 366 * 86_400_000.0
-_MOST_DOLLARS: Final = 1e12
 
 
 @dataclass(slots=True)
@@ -62,12 +61,12 @@ def convert(body: bytes, project_id: str, ledger: CostLedger) -> Converted:
     if len(lines) > MOST_LINES:
         raise TooLarge(f"the body has more than {MOST_LINES} lines; send smaller batches")
     converted = Converted()
-    scopes: dict[str, ScopeSpans] = {}
+    scopes: dict[Source, ScopeSpans] = {}
     for number, raw in enumerate(lines, 1):
         if not raw.strip():
             continue
         try:
-            _add(converted.request, scopes, _Line.parse(raw), project_id, ledger)
+            _add(converted.request, scopes, Line.parse(raw), project_id, ledger)
         except (ValueError, RecursionError) as error:
             converted.rejected += 1
             if len(converted.errors) < SHOWN_ERRORS:
@@ -85,92 +84,10 @@ def _problem(error: Exception) -> str:
     return str(error)[:200]
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One line, checked. `ts` and `took` are seconds; ids are the sender's own texts."""
-
-    kind: str
-    phase: str
-    trace: str
-    owner: str
-    parent: str
-    name: str
-    service: str
-    session: str
-    ts: float
-    took: float
-    data: dict[str, Any]
-    metadata: dict[str, Any]
-    error: Any
-    cost: float | None
-
-    @staticmethod
-    def parse(raw: bytes) -> _Line | None:
-        """Read a line; None for the tracer's own notes. Raises ValueError or RecursionError."""
-        line = json.loads(raw)
-        if not isinstance(line, dict):
-            raise ValueError("a line must be a JSON object")  # noqa: TRY004 - one error for all
-        kind = line.get("kind") or line.get("type")
-        if kind == "meta":
-            return None
-        phase = line.get("phase")
-        if kind not in ("span", "event"):
-            raise ValueError("kind must be span, event or meta")
-        if kind == "span" and phase not in ("start", "end"):
-            raise ValueError("the phase of a span must be start or end")
-        name, data = _text(line, "name"), _object(line, "data")
-        stated = own_cost(kind, name, data, line.get("cost_usd"))
-        return _Line(
-            kind=kind,
-            phase=str(phase),
-            trace=_id_text(line, "trace_id"),
-            owner=_id_text(line, "span_id"),
-            parent=_text(line, "parent_id") if line.get("parent_id") else "",
-            name=name,
-            service=_text(line, "service"),
-            session=_text(line, "session_id") if line.get("session_id") else "",
-            ts=_number(line.get("ts"), "ts", _LAST_SECOND),
-            took=_number(line.get("duration_ms") or 0, "duration_ms", _LONGEST_MS) / 1000,
-            data=data,
-            metadata=_object(line, "metadata"),
-            error=line.get("error"),
-            cost=None if stated is None else _number(stated, "cost_usd", _MOST_DOLLARS),
-        )
-
-
-def _text(line: Mapping[str, Any], key: str) -> str:
-    value = line.get(key)
-    if not isinstance(value, str):
-        raise ValueError(f"{key} must be a text")  # noqa: TRY004 - one error for a bad line
-    return value
-
-
-def _id_text(line: Mapping[str, Any], key: str) -> str:
-    value = _text(line, key)
-    if not value:
-        raise ValueError(f"{key} must not be empty")
-    return value
-
-
-def _object(line: Mapping[str, Any], key: str) -> dict[str, Any]:
-    value = line.get(key)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise ValueError(f"{key} must be an object")  # noqa: TRY004 - one error for a bad line
-    return value
-
-
-def _number(value: object, key: str, below: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < below:
-        raise ValueError(f"{key} must be a number from 0 to {below:g}")
-    return float(value)
-
-
 def _add(
     request: ExportTraceServiceRequest,
-    scopes: dict[str, ScopeSpans],
-    line: _Line | None,
+    scopes: dict[Source, ScopeSpans],
+    line: Line | None,
     project_id: str,
     ledger: CostLedger,
 ) -> None:
@@ -178,25 +95,27 @@ def _add(
     if line is None or (line.kind == "span" and line.phase == "start"):
         return
     spans = _spans(line, ledger, _digest(16, project_id, line.trace, line.owner))
-    source = json.dumps([line.service, line.metadata], sort_keys=True)
+    source = line.service, json.dumps(line.metadata, sort_keys=True) if line.metadata else ""
     scope = scopes.get(source)
     if scope is None:
         resource = request.resource_spans.add()
-        resource.resource.attributes.extend(map(_attribute, *zip(*_resource(line), strict=True)))
+        found = _resource(line)
+        resource.resource.attributes.extend(map(_attribute, found, found.values()))
         scope = scopes[source] = resource.scope_spans.add()
         scope.scope.name = _SCOPE
     scope.spans.extend(spans)
 
 
-def _spans(line: _Line, ledger: CostLedger, owner: bytes) -> list[Span]:
-    counts = usage_of(line.data)
+def _spans(line: Line, ledger: CostLedger, owner: bytes) -> list[Span]:
+    usage = usage_of(line.name, line.data)
     # Only model calls have costs in the store, so an event that had one was such a call.
-    calls_model = is_model_call(line.kind, line.name, line.data) or (
+    calls_model = is_model_call(line.kind, line.name, usage) or (
         line.kind == "event" and line.cost is not None
     )
-    span = _span(line, attributes_of(line.kind, line.name, line.data, calls_model))
+    call = usage if calls_model else None
+    span = _span(line, attributes_of(line.kind, line.name, line.data, call))
     if calls_model:
-        said = line.cost is not None or semconv.USAGE_INPUT_TOKENS in counts
+        said = line.cost is not None or semconv.USAGE_INPUT_TOKENS in usage
         if said and not ledger.count_call(owner):
             _set_cost(span, 0.0)
         elif line.cost is not None:
@@ -220,7 +139,7 @@ def _spans(line: _Line, ledger: CostLedger, owner: bytes) -> list[Span]:
     return [span, total]
 
 
-def _span(line: _Line, attributes: Attributes) -> Span:
+def _span(line: Line, attributes: Attributes) -> Span:
     end = round(line.ts * 1_000_000) * 1000
     own = _digest(8, line.trace, line.owner)
     span = Span(trace_id=_trace_id(line.trace), name=_clean(line.name))
@@ -238,23 +157,25 @@ def _span(line: _Line, attributes: Attributes) -> Span:
         span.parent_span_id = own
     if line.session:
         attributes[semconv.CONVERSATION_ID] = line.session
+    reason: object = attributes.get(semconv.STOP_REASON)
     if line.error:
         is_object = isinstance(line.error, dict)
-        message = line.error.get("message", "") if is_object else line.error
-        span.status.CopyFrom(Status(code=Status.STATUS_CODE_ERROR, message=_clean(str(message))))
+        reason = line.error.get("message", "") if is_object else line.error
         attributes[semconv.ERROR_TYPE] = str(line.error.get("type", "")) if is_object else "error"
+    if reason is not None:
+        span.status.CopyFrom(Status(code=Status.STATUS_CODE_ERROR, message=_clean(str(reason))))
     span.attributes.extend(map(_attribute, attributes, attributes.values()))
     return span
 
 
-def _resource(line: _Line) -> list[tuple[str, str | bool | int | float]]:
-    found: list[tuple[str, str | bool | int | float]] = [(semconv.SERVICE_NAME, line.service)]
+def _resource(line: Line) -> Attributes:
+    found: Attributes = {semconv.SERVICE_NAME: line.service}
     for key, value in line.metadata.items():
         if key in ("env", "environment") and isinstance(value, str):
-            found.append((semconv.DEPLOYMENT_ENVIRONMENT_NAME, value))
+            found[semconv.DEPLOYMENT_ENVIRONMENT_NAME] = value
         else:
             text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-            found.append((f"agentguard47.metadata.{key}", text))
+            found[f"agentguard47.metadata.{key}"] = text
     return found
 
 
@@ -290,5 +211,5 @@ def _trace_id(text: str) -> bytes:
 
 
 def _digest(size: int, *parts: str) -> bytes:
-    text = json.dumps(parts).encode()
+    text = "".join(f"{len(part)}:{part}" for part in parts).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=size).digest()

@@ -47,7 +47,6 @@ _COUNTS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("output_tokens_details", "thinking_tokens"),
         ("output_token_details", "reasoning"),
     ),
-    "gen_ai.usage.total_tokens": (("total_tokens",),),
 }
 _CACHED: Final = (semconv.USAGE_CACHE_READ_INPUT_TOKENS, semconv.USAGE_CACHE_WRITE_INPUT_TOKENS)
 # What there is a name for; all other data is kept under `agentguard47.data.`.
@@ -70,33 +69,31 @@ def is_guard(name: str) -> bool:
     return name.startswith("guard.")
 
 
-def usage_of(data: Mapping[str, Any]) -> Attributes:
+def usage_of(name: str, data: Mapping[str, Any]) -> Attributes:
     """The token counts in `data.usage` or LangChain's `data.token_usage`; empty where none are.
 
-    The input includes cached tokens and the output reasoning, as the conventions want it:
-    Anthropic's input does not, which its names or the total show.
+    What a guard says repeats another event's. The input includes cached tokens and the output
+    reasoning, as the conventions want it: Anthropic's input does not, which its names or the total
+    show.
     """
     usage = data.get("usage") or data.get("token_usage")
-    if not isinstance(usage, dict):
+    if not isinstance(usage, dict) or is_guard(name):
         return {}
     found: dict[str, int] = {}
-    for name, places in _COUNTS.items():
+    for counted, places in _COUNTS.items():
         count = next(filter(None, (_count(usage, place) for place in places)), 0)
         if count:
-            found[name] = count
-    cached = sum(found.get(name, 0) for name in _CACHED)
+            found[counted] = count
+    cached = sum(found.get(part, 0) for part in _CACHED)
     said = found.get(semconv.USAGE_INPUT_TOKENS, 0)
-    both = said + found.get(semconv.USAGE_OUTPUT_TOKENS, 0)
-    total = found.get("gen_ai.usage.total_tokens", 0)
+    total = _count(usage, ("total_tokens",))
     apart = (
-        total == both + cached
+        total == said + found.get(semconv.USAGE_OUTPUT_TOKENS, 0) + cached
         if total
         else not {"cache_read_input_tokens", "cache_creation_input_tokens"}.isdisjoint(usage)
     )
     if cached and (apart or cached > said):
         found[semconv.USAGE_INPUT_TOKENS] = said + cached
-    if found.get(semconv.USAGE_INPUT_TOKENS) or found.get(semconv.USAGE_OUTPUT_TOKENS):
-        found.pop("gen_ai.usage.total_tokens", None)
     return dict(found)
 
 
@@ -108,14 +105,9 @@ def _count(usage: Mapping[str, Any], place: tuple[str, ...]) -> int:
     return int(value) if whole and 0 < value < _MOST_TOKENS else 0
 
 
-def is_model_call(kind: str, name: str, data: Mapping[str, Any]) -> bool:
-    """Tell whether a line reports what a model call used.
-
-    The span around such a call does not, and has no usage.
-    """
-    return (kind == "event" and name in _CALL_EVENTS) or (
-        not is_guard(name) and bool(usage_of(data))
-    )
+def is_model_call(kind: str, name: str, usage: Attributes) -> bool:
+    """Tell whether a line reports what a model call used, which the span around one does not."""
+    return bool(usage) or (kind == "event" and name in _CALL_EVENTS)
 
 
 def own_cost(kind: str, name: str, data: Mapping[str, Any], stated: float | None) -> object:
@@ -129,8 +121,10 @@ def own_cost(kind: str, name: str, data: Mapping[str, Any], stated: float | None
     return data.get("cost_usd")
 
 
-def attributes_of(kind: str, name: str, data: Mapping[str, Any], calls_model: bool) -> Attributes:
-    """All that a line's name and data say, as span attributes."""
+def attributes_of(
+    kind: str, name: str, data: Mapping[str, Any], call: Attributes | None
+) -> Attributes:
+    """All that a line's name and data say, as span attributes; `call` is the usage of a call."""
     found: Attributes = {}
     for key, value in data.items():
         known = _DATA.get(key)
@@ -140,17 +134,17 @@ def attributes_of(kind: str, name: str, data: Mapping[str, Any], calls_model: bo
             found[f"agentguard47.data.{key}"] = value
         elif value is not None:
             found[f"agentguard47.data.{key}"] = _text(value)
-    found.update(_operation(kind, name, data, calls_model))
+    found.update(_operation(kind, name, data, call))
     return found
 
 
 def _operation(
-    kind: str, name: str, data: Mapping[str, Any], calls_model: bool
+    kind: str, name: str, data: Mapping[str, Any], call: Attributes | None
 ) -> Iterator[tuple[str, str | int | float | bool]]:
     first, _, rest = name.partition(".")
-    if calls_model:
+    if call is not None:
         yield semconv.OPERATION_NAME, semconv.CHAT
-        yield from usage_of(data).items()
+        yield from call.items()
     elif kind == "event" and is_guard(name):
         yield from _verdict(rest, data)
     elif tool := _tool(kind, name, data):

@@ -156,8 +156,10 @@ def test_names_say_what_an_operation_is(line: dict[str, Any], expected: dict[str
 def test_verdicts_of_guards_are_found(
     name: str, data: dict[str, Any], guard: str, action: str
 ) -> None:
-    """Its guard events are guard spans with our guards' names; only a stop is a stop reason."""
-    found = said(event_line(name, data=data))
+    """Its guard events are guard spans as ours are; only a stop is an error and a stop reason."""
+    [span] = spans_of(event_line(name, data=data))
+    found = attributes(span)
+    assert span.status.message == ("too much" if action == "stop" else "")
     assert found["gen_ai.operation.name"] == "guard"
     assert found["agentguard.guard.name"] == guard
     assert found["agentguard.guard.action"] == action
@@ -180,6 +182,7 @@ def test_verdicts_of_guards_are_found(
             (21, 4, 6, 5, 0),
         ),
         ({"input_tokens": 10, "output_tokens": 4, "cache_read_input_tokens": 6}, (16, 4, 6, 0, 0)),
+        ({"total_tokens": 14}, (0, 0, 0, 0, 0)),
         (
             {"prompt_tokens": 10, "completion_tokens": 4}
             | {"prompt_tokens_details": {"cached_tokens": 6}}

@@ -16,9 +16,10 @@ import pytest
 import uv
 
 from agentguard_storage.clickhouse import connect, migrate
-from tests.collector.conftest import make_home, wait_until
+from tests.collector.conftest import Collector, make_home, wait_until
 from tests.collector.repeating_proxy import RepeatingProxy, repeating_proxy
 from tests.conftest import Engine
+from tests.docs.markdown_pages import Page
 
 _PACKAGE = "agentguard47==2.0.0"
 _SENDER = Path(__file__).parent / "agentguard47_sender.py"
@@ -46,11 +47,28 @@ class Storm:
     told: dict[str, float]
     proxy: RepeatingProxy
     dsn: str
+    collector: Collector
+    agentguard47: Path
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask the store."""
         with connect(self.dsn) as client:
             return list(map(tuple, client.query(sql).result_rows))
+
+
+def run(agentguard47: Path, arguments: list[Path | str], stdin: str = "") -> str:
+    """Run a program in a Python that has agentguard47 and nothing else; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-S", *arguments],
+        env={**os.environ, "PYTHONPATH": str(agentguard47)},
+        cwd=agentguard47,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -64,18 +82,10 @@ def storm(agentguard47: Path, engine: Engine, tmp_path_factory: pytest.TempPathF
     try:
         with repeating_proxy(collector.process.ready["http_port"]) as (proxy, url):
             copy = place / "copy.jsonl"
-            sent = subprocess.run(
-                [sys.executable, "-S", _SENDER, f"{url}/api/ingest", home.key, copy],
-                env={**os.environ, "PYTHONPATH": str(agentguard47)},
-                cwd=place,
-                capture_output=True,
-                text=True,
-                timeout=60,
-            )
-        assert sent.returncode == 0, sent.stderr
+            told = run(agentguard47, [_SENDER, f"{url}/api/ingest", home.key, copy])
         wait_until(lambda: collector.metric("agentguard_wal_bytes") == 0, 30)
         lines = [json.loads(line) for line in copy.read_text().splitlines()]
-        yield Storm(lines, json.loads(sent.stdout), proxy, dsn)
+        yield Storm(lines, json.loads(told), proxy, dsn, collector, agentguard47)
     finally:
         collector.client.close()
         collector.process.stop()
@@ -175,3 +185,23 @@ def test_times_are_the_senders(storm: Storm) -> None:
     for trace, end, took in found:
         assert end / 1e9 == pytest.approx(expected[trace][0], abs=1e-6)
         assert took / 1e6 == pytest.approx(expected[trace][1], abs=1e-3)
+
+
+def test_the_page_for_those_who_move_is_right(storm: Storm) -> None:
+    """The program in docs/agentguard47.md sends what the page says, once its URL is changed."""
+    [snippet] = Page("docs/agentguard47.md").snippets("python")
+    url, key = f"{storm.collector.url}/api/ingest", storm.collector.key
+    program = snippet.text.replace("https://agentguard.example.com/api/ingest", url)
+    program = program.replace('"agk_..."', f'"{key}", _allow_private=True')
+    run(storm.agentguard47, ["-"], program)
+    sql = (
+        "SELECT name, kind::String, service, environment, model, tool, input_tokens, cost"
+        " FROM spans WHERE session = 'chat-7' ORDER BY start_time, name"
+    )
+    wait_until(lambda: len(storm.rows(sql)) == 3)
+    where = ("my-agent", "production")
+    assert sorted(storm.rows(sql)) == [
+        ("agent.research", "agent", *where, "", "", 0, None),
+        ("llm.result", "llm", *where, "gpt-4o", "", 900, Decimal("0.00265")),
+        ("tool.search", "tool", *where, "", "search", 0, None),
+    ]

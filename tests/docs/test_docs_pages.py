@@ -19,6 +19,7 @@ LONGEST_README = 150
 RUN_BY = {
     ("README.md", "sh"): "tests/docs/test_docs_snippets.py",
     ("README.md", "python"): "tests/docs/test_docs_snippets.py",
+    ("docs/agentguard47.md", "python"): "tests/collector/test_agentguard47_sink.py",
     ("docs/cli.md", "toml"): "tests/docs/test_docs_snippets.py",
     ("docs/configuration.md", "toml"): "tests/docs/test_docs_snippets.py",
     ("docs/guards.md", "python"): "tests/docs/test_docs_guards.py",

@@ -61,6 +61,22 @@ def python_with(request: pytest.FixtureRequest) -> Callable[[str | None], Path]:
     return find
 
 
+def environment(base_url: str, api_key: str) -> dict[str, str]:
+    """The process's variables, and those by which each library finds its provider there."""
+    root = base_url.removesuffix("/v1")
+    names = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY")
+    return {
+        **os.environ,
+        **_OFFLINE,
+        "OPENAI_BASE_URL": base_url,
+        "OPENAI_API_BASE": base_url,
+        "ANTHROPIC_BASE_URL": root,
+        "ANTHROPIC_API_BASE": root,
+        "GOOGLE_GEMINI_BASE_URL": root,
+        **dict.fromkeys(names, api_key),
+    }
+
+
 def run_in(python: Path, *arguments: str, env: dict[str, str] | None = None, bound: float = 110):
     """Run a module or a script of the tests in that Python, from the root of the project."""
     return subprocess.run(

@@ -29,8 +29,11 @@ class Recorder:
 
     def read_back(self, service: str) -> list[ResourceSpans]:
         """What was received for that service."""
-        received = [rs for body in list(self.bodies) for rs in decode_request(*body)]
-        return [rs for rs in received if _service(rs) == service]
+        return [rs for rs in self.read_all() if _service(rs) == service]
+
+    def read_all(self) -> list[ResourceSpans]:
+        """What was received, of whatever service."""
+        return [rs for body in list(self.bodies) for rs in decode_request(*body)]
 
 
 def _service(spans: ResourceSpans) -> str:

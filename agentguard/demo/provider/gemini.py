@@ -1,4 +1,4 @@
-"""`POST /v1beta/models/{model}:{method}`: https://ai.google.dev/api/generate-content."""
+"""`POST /v1/models/{model}:{method}`: https://ai.google.dev/api/generate-content."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -20,16 +20,16 @@ from agentguard.demo.provider.errors import ProtocolError
 from agentguard.demo.provider.openai_request import required, text_of
 from agentguard.demo.provider.reply import Reply, pieces, server_sent_event
 
-__all__ = ["PREFIX", "answer", "model_of"]
+__all__ = ["PREFIXES", "answer", "model_of"]
 
-PREFIX = "/v1beta/models/"
+PREFIXES = ("/v1/models/", "/v1beta/models/")
 _ROLES = {"model": "assistant", "user": "user", "function": "tool"}
 _DIMENSIONS = 64
 
 
 def model_of(path: str) -> str:
     """The model that the path names; empty for a path of somebody else's."""
-    return path.removeprefix(PREFIX).partition(":")[0] if path.startswith(PREFIX) else ""
+    return path.partition("/models/")[2].partition(":")[0] if path.startswith(PREFIXES) else ""
 
 
 def answer(path: str, body: Mapping[str, Any], responder: Responder) -> Reply:

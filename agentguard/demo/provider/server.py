@@ -119,7 +119,7 @@ class ProviderServer:
     def reply_to(self, path: str, key: str, body: Mapping[str, Any]) -> Reply:
         """Answers one decoded request; raises ProtocolError for anything but a 200."""
         handler = _ROUTES.get(path)
-        if path.startswith(gemini.PREFIX):
+        if path.startswith(gemini.PREFIXES):
             handler = partial(gemini.answer, path)
         if handler is None:
             raise ProtocolError(HTTPStatus.NOT_FOUND, f"Unknown request URL: POST {path}.")

@@ -1,0 +1,39 @@
+"""The vocabulary in the views of otel_traces: `python -m tests.deploy.otelcol_words` writes it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from agentguard.vocabulary import FIELDS
+
+FOLDER = Path(__file__).parents[2] / "deploy" / "otelcol"
+_BLOCK = re.compile(r"( *-- from the vocabulary: )([a-z_, ]+)\n(?:.*\n)*?( *-- so far\n)")
+
+
+def with_words(sql: str) -> str:
+    """The SQL with its marked blocks filled: what a span says of each field that a mark names."""
+    return _BLOCK.sub(_filled, sql)
+
+
+def files() -> list[Path]:
+    """The files with SQL, in the order in which they are run."""
+    return [*sorted(FOLDER.glob("views/*.sql")), FOLDER / "prices.sql"]
+
+
+def _filled(block: re.Match[str]) -> str:
+    mark, fields, end = block.groups()
+    return f"{mark}{fields}\n{''.join(map(_said, fields.split(', ')))}{end}"
+
+
+def _said(field: str) -> str:
+    words = [f"SpanAttributes['{name}']" for name in FIELDS[field]]
+    if len(words) == 1:
+        return f"    {words[0]} AS said_{field},\n"
+    listed = ",\n        ".join(words)
+    return f"    arrayFirst(v -> v != '', [\n        {listed}]) AS said_{field},\n"
+
+
+if __name__ == "__main__":
+    for file in files():
+        file.write_text(with_words(file.read_text(encoding="utf-8")), encoding="utf-8")
