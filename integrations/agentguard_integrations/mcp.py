@@ -12,9 +12,10 @@ from contextlib import nullcontext
 from typing import Any, Final
 
 from opentelemetry.propagate import inject
+from opentelemetry.trace import get_current_span
 
-from agentguard.guards.place import current_place
 from agentguard.runtime import runtime
+from agentguard.semconv import EXECUTE_TOOL
 from agentguard.spans import ToolSpan, tool_span
 from agentguard_integrations.instrumentor import Instrumentor, quietly
 from agentguard_integrations.patches import Patches
@@ -64,9 +65,7 @@ def _scope(name: str, arguments: Any) -> ToolSpan:
 
 
 def _is_traced(name: str) -> bool:
-    place = current_place()
-    call = place.call if place else None
-    return call is not None and call.kind == "tool" and call.name == name
+    return getattr(get_current_span(), "name", "") == f"{EXECUTE_TOOL} {name}"
 
 
 def _with_context(wrapped: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uv
@@ -42,23 +44,30 @@ def python_with(request: pytest.FixtureRequest) -> Callable[[str | None], Path]:
         if group is None:
             return Path(sys.executable)
         home = kept / group
-        lock = (ROOT / "uv.lock").read_bytes()
-        complete = home / "complete"
-        if not complete.exists() or complete.read_bytes() != lock:
-            environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
-            environment["UV_PROJECT_ENVIRONMENT"] = str(home)
-            command = [uv.find_uv_bin(), "sync", "--quiet", "--frozen", "--no-default-groups"]
-            subprocess.run(
-                [*command, "--python", sys.executable, "--group", f"with-{group}"],
-                cwd=ROOT,
-                env=environment,
-                check=True,
-                timeout=_SETUP_TIMEOUT_S,
-            )
-            complete.write_bytes(lock)
+        with (kept / f"{group}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            _install(home, group)
         return home / "bin" / "python"
 
     return find
+
+
+def _install(home: Path, group: str) -> None:
+    lock = (ROOT / "uv.lock").read_bytes()
+    complete = home / "complete"
+    if complete.exists() and complete.read_bytes() == lock:
+        return
+    variables = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+    variables["UV_PROJECT_ENVIRONMENT"] = str(home)
+    command = [uv.find_uv_bin(), "sync", "--quiet", "--frozen", "--no-default-groups"]
+    subprocess.run(
+        [*command, "--python", sys.executable, "--group", f"with-{group}"],
+        cwd=ROOT,
+        env=variables,
+        check=True,
+        timeout=_SETUP_TIMEOUT_S,
+    )
+    complete.write_bytes(lock)
 
 
 def environment(base_url: str, api_key: str) -> dict[str, str]:
@@ -90,19 +99,34 @@ def run_in(python: Path, *arguments: str, env: dict[str, str] | None = None, bou
 
 
 @pytest.fixture(scope="session")
-def outcomes_of(python_with) -> Callable[..., dict[tuple[str, str], Outcome]]:
-    """`outcomes_of("langchain", "tests.integrations.langchain.runaways")`, by form and guard."""
+def outcomes_of(python_with, tmp_path_factory) -> Callable[..., dict[tuple[str, str], Outcome]]:
+    """`outcomes_of("langchain", "tests.integrations.langchain.runaways")`, by form and guard.
+
+    Run once, whichever of the test runner's processes is the first to ask.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
     @cache
     def run(group: str | None, module: str) -> dict[tuple[str, str], Outcome]:
-        done = run_in(python_with(group), "-m", module)
-        over = time.time()
-        assert done.returncode == 0, done.stderr[-4000:]
-        *lines, last = [json.loads(line) for line in done.stdout.splitlines() if line[:1] == "{"]
-        assert over - last["ended"] < 5, "the process did not end by itself"
+        said = shared / f"{module}.json"
+        with said.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not said.exists():
+                done = run_in(python_with(group), "-m", module, bound=300)
+                over = time.time()
+                assert done.returncode == 0, done.stderr[-4000:]
+                said.write_text(json.dumps({"over": over, "lines": _json_lines(done.stdout)}))
+        found = json.loads(said.read_text())
+        *lines, last = found["lines"]
+        assert found["over"] - last["ended"] < 5, "the process did not end by itself"
         return {(line["form"], line["guard"]): Outcome(**line) for line in lines}
 
     return run
+
+
+def _json_lines(text: str) -> list[Any]:
+    return [json.loads(line) for line in text.splitlines() if line[:1] == "{"]
 
 
 @pytest.fixture(scope="session")

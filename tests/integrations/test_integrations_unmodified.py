@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
@@ -14,9 +15,10 @@ from agentguard.guards.reading import kind_at_start
 from agentguard.guards.usage import usage_of
 from agentguard.semconv import WRAPS_MODEL_CALL
 from agentguard.vocabulary import read
-from tests.integrations.conftest import ROOT, environment
+from tests.integrations.conftest import environment
 from tests.interop.recorder import Recorder, recording
 
+HERE = Path(__file__).parent
 SCRIPTS = {
     "openai": (None, "openai_client/quickstart.py"),
     "anthropic": (None, "anthropic_client/quickstart.py"),
@@ -68,14 +70,14 @@ def recorder() -> Iterator[Recorder]:
 
 @pytest.mark.parametrize("starter", STARTERS)
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_an_unmodified_script_is_traced(script, starter, provider, recorder, python_with):
+def test_an_unmodified_script_is_traced(script, starter, provider, recorder, python_with, tmp_path):
     """Its model calls arrive, each with the tokens that the provider billed, and no orphans."""
     group, path = SCRIPTS[script]
     python = python_with(group)
     program, *options = STARTERS[starter]
     done = subprocess.run(
-        [str(python.with_name(program)), *options, str(python), f"tests/integrations/{path}"],
-        cwd=ROOT,
+        [str(python.with_name(program)), *options, str(python), str(HERE / path)],
+        cwd=tmp_path,
         env=environment(provider.base_url, provider.api_key)
         | {"AGENTGUARD_ENDPOINT": recorder.otlp_http, "AGENTGUARD_API_KEY": recorder.api_key},
         capture_output=True,
