@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from agentguard.cli.parts import Options
+from tests.plain_http import NO_TLS
 from tests.stack import ANY_PORTS, COMMAND, RunningStack, clean_environment, run_cli
 
 BOUND = 60.0
@@ -44,7 +45,7 @@ def accepted(running: RunningStack) -> bool:
     headers = {**running.headers, "content-type": "application/x-protobuf"}
     try:
         url = f"{running.otlp_http}/v1/traces"
-        return httpx2.post(url, content=b"", headers=headers, timeout=5).is_success
+        return httpx2.post(url, content=b"", headers=headers, timeout=5, verify=NO_TLS).is_success
     except httpx2.HTTPError:
         return False
 
