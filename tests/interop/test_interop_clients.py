@@ -12,8 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.interop.canonical import canonical_spans, decode_json, differences
 
 HERE = Path(__file__).parent
-# More than one batch, and everything that the factory can make.
-COUNT = 300
+COUNT = 1_050
 _SEND_TIMEOUT_S = 90
 SINKS = ["recorder", "pipeline"]
 
