@@ -1,6 +1,8 @@
 PYTHON ?= python3.11
 UV_VERSION := 0.13.9
 BIN := .venv/bin
+# Where it is set, each of some hundred processes would compile our sources anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test lint bench soak clean
 
@@ -15,7 +17,7 @@ demo: .venv/ready
 	$(BIN)/agentguard demo
 
 test: .venv/ready
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/ready
 	$(BIN)/ruff check

@@ -14,6 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 from agentguard.cli.services import project_id
 from agentguard_storage.clickhouse import connect
 from agentguard_storage.queries.otlp import export_spans
+from tests.plain_http import NO_TLS
 from tests.stack import RunningStack
 
 _STORED_WITHIN = 60.0
@@ -64,6 +65,7 @@ class Pipeline:
             time.sleep(0.02)
 
     def _bytes_in_log(self) -> float:
-        metrics = httpx2.get(f"{self.otlp_http}/metrics").raise_for_status().text.splitlines()
+        answer = httpx2.get(f"{self.otlp_http}/metrics", verify=NO_TLS).raise_for_status()
+        metrics = answer.text.splitlines()
         [line] = [line for line in metrics if line.startswith("agentguard_wal_bytes ")]
         return float(line.rpartition(" ")[2])

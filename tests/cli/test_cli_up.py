@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from agentguard.cli.parts import Options
+from tests.plain_http import NO_TLS
 from tests.stack import ANY_PORTS, COMMAND, RunningStack, clean_environment, run_cli
 
 BOUND = 60.0
@@ -44,9 +45,15 @@ def accepted(running: RunningStack) -> bool:
     headers = {**running.headers, "content-type": "application/x-protobuf"}
     try:
         url = f"{running.otlp_http}/v1/traces"
-        return httpx2.post(url, content=b"", headers=headers, timeout=5).is_success
+        return httpx2.post(url, content=b"", headers=headers, timeout=5, verify=NO_TLS).is_success
     except httpx2.HTTPError:
         return False
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory) -> Path:
+    """A data directory for all tests that a first start, which makes everything, is not about."""
+    return tmp_path_factory.mktemp("used") / "data"
 
 
 @pytest.fixture
@@ -96,9 +103,9 @@ def test_secrets_on_disk_are_for_the_owner_alone(stack):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_one_signal_ends_everything(popen, tmp_path, number):
+def test_one_signal_ends_everything(popen, used, number):
     """After one Ctrl-C or SIGTERM nothing runs, the exit code is 0, stdout had one line."""
-    process = popen("--print-json", f"--data-dir={tmp_path / 'data'}")
+    process = popen("--print-json", f"--data-dir={used}")
     json.loads(process.stdout.readline())
     children = family(process.pid)
     assert len(children) >= 2
@@ -110,9 +117,9 @@ def test_one_signal_ends_everything(popen, tmp_path, number):
     assert "Traceback" not in log
 
 
-def test_second_ctrl_c_forces(popen, tmp_path):
+def test_second_ctrl_c_forces(popen, used):
     """A child that hangs does not keep a user who presses Ctrl-C twice."""
-    process = popen("--print-json", f"--data-dir={tmp_path / 'data'}")
+    process = popen("--print-json", f"--data-dir={used}")
     pids = json.loads(process.stdout.readline())["pids"]
     children = family(process.pid)
     os.kill(pids["engine"], signal.SIGSTOP)
@@ -123,36 +130,36 @@ def test_second_ctrl_c_forces(popen, tmp_path):
     until(lambda: gone(children))
 
 
-def test_killed_supervisor_leaves_nothing(start_stack, tmp_path):
+def test_killed_supervisor_leaves_nothing(start_stack, used):
     """After `kill -9` of the supervisor all children end, and the same ports serve again."""
-    running = start_stack(tmp_path / "data")
+    running = start_stack(used)
     children = family(running.process.pid)
     ports = [running.ready[name].rpartition(":")[2] for name in ("otlp_http", "otlp_grpc")]
     ports.append(running.clickhouse.rpartition(":")[2].partition("/")[0])
     names = ("--otlp-http-port", "--otlp-grpc-port", "--clickhouse-port")
     running.process.kill()
     flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)]
-    again = start_stack(tmp_path / "data", *flags)
+    again = start_stack(used, *flags)
     assert gone(children)
     assert again.otlp_http == running.otlp_http
     assert accepted(again)
 
 
-def test_restart_after_everything_was_killed(start_stack, tmp_path):
+def test_restart_after_everything_was_killed(start_stack, used):
     """The same directory starts again after `kill -9` of all, and its key is still good."""
-    first = start_stack(tmp_path / "data")
+    first = start_stack(used)
     everything = [*family(first.process.pid), psutil.Process(first.process.pid)]
     for process in everything:
         process.kill()
     psutil.wait_procs(everything, timeout=10)
-    second = start_stack(tmp_path / "data")
+    second = start_stack(used)
     assert second.api_key == first.api_key
     assert accepted(second)
 
 
-def test_killed_children_come_back_on_their_ports(start_stack, tmp_path):
+def test_killed_children_come_back_on_their_ports(start_stack, used):
     """A killed engine or collector is started again where it was; `endpoints.json` follows."""
-    running = start_stack(tmp_path / "data")
+    running = start_stack(used)
     before = running.ready["pids"]
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
@@ -208,9 +215,9 @@ def test_people_see_endpoints_and_the_key_once(popen, tmp_path):
         assert "agentguard traces" in panel
 
 
-def test_several_workers(start_stack, tmp_path):
+def test_several_workers(start_stack, used):
     """`--workers 2` serves on the same two ports and ends as cleanly."""
-    running = start_stack(tmp_path / "data", "--workers=2")
+    running = start_stack(used, "--workers=2")
     assert accepted(running)
     children = family(running.process.pid)
     assert running.process.stop(BOUND) == 0

@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from agentguard_storage.control import ControlPlane, default_url, open_control_plane
 from tests.collector.recording_store import RecordingStore, serve
+from tests.plain_http import NO_TLS
 from tests.processes import ReadyProcess, start
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -40,7 +41,7 @@ class Collector:
     process: ReadyProcess
     key: str
     client: httpx2.Client = field(
-        default_factory=lambda: httpx2.Client(timeout=30, trust_env=False)
+        default_factory=lambda: httpx2.Client(timeout=30, trust_env=False, verify=NO_TLS)
     )
 
     @property

@@ -23,6 +23,7 @@ from tests.collector.conftest import Collector, Home, Shared, wait_until
 from tests.collector.load import Load
 from tests.collector.otlp_samples import identity, make_request, make_span
 from tests.collector.recording_store import RecordingStore
+from tests.plain_http import NO_TLS
 
 Launch = Callable[..., Collector]
 
@@ -274,7 +275,7 @@ def test_a_worker_that_dies_is_replaced(launch: Launch) -> None:
     )
 
     def answers() -> bool:
-        with httpx2.Client(trust_env=False) as client:
+        with httpx2.Client(trust_env=False, verify=NO_TLS) as client:
             return client.get(f"{collector.url}/healthz").status_code == 200
 
     wait_until(answers)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from agentguard_storage.clickhouse import connect, migrate
-from tests.collector.conftest import Collector, wait_until
+from tests.collector.conftest import Collector, Home, wait_until
 from tests.collector.load import Load
 from tests.conftest import Engine
 from tests.conftest import launch as launch_engine
@@ -22,15 +22,22 @@ _SUMS = (
     "sum(input_tokens), sum(cache_read_tokens), sum(cache_write_tokens), sum(output_tokens), "
     "sum(reasoning_tokens)"
 )
-_IDENTITIES = "SELECT trace_id || span_id FROM spans"
-_SPAN_SUMS = f"SELECT count(), {_SUMS}, sum(ifNull(cost, 0)) FROM spans"  # noqa: S608 - our names
+_OF_PROJECT = "WHERE project_id = {project:String}"
+_IDENTITIES = f"SELECT trace_id || span_id FROM spans {_OF_PROJECT}"  # noqa: S608 - our names
+_SPAN_SUMS = f"SELECT count(), {_SUMS}, sum(ifNull(cost, 0)) FROM spans {_OF_PROJECT}"  # noqa: S608 - our names
+_ROLLED_UP = f"SELECT sum(span_count), {_SUMS}, sum(cost) FROM %s {_OF_PROJECT}"  # noqa: S608 - our names
 
 
 @dataclass
 class MortalEngine:
-    """An engine that may be killed."""
+    """An engine that may be killed, and a database with the real schema in it."""
 
     engine: Engine
+
+    def __post_init__(self) -> None:
+        base, _, _ = self.engine.writer_dsn.rpartition("/")
+        self.dsn = f"{base}/kills"
+        migrate(self.dsn)
 
     def restart(self, after: float) -> None:
         """Kill it and start it again on the same port, `after` seconds later."""
@@ -42,23 +49,20 @@ class MortalEngine:
 
 @dataclass
 class Running:
-    """The schema in a database of the test's own and a collector before it; both may be killed."""
+    """An engine and a collector before it, both of which may be killed, and a test's project."""
 
     launch: Launch
     mortal: MortalEngine
-    database: str
+    project: str
 
     def __post_init__(self) -> None:
-        base, _, _ = self.mortal.engine.writer_dsn.rpartition("/")
-        self.dsn = f"{base}/{self.database}"
-        migrate(self.dsn)
-        self.collector = self.launch(at=self.dsn)
+        self.collector = self.launch(at=self.mortal.dsn)
         self.load = Load(lambda body: self.collector.post(body).status_code)
 
     def restart_collector(self) -> None:
         """Kill the collector and start another."""
         self.collector.process.kill()
-        self.collector = self.launch(at=self.dsn)
+        self.collector = self.launch(at=self.mortal.dsn)
 
     def restart_engine(self, after: float = 0) -> None:
         """Kill the engine and start it again, `after` seconds later."""
@@ -71,11 +75,12 @@ class Running:
 
     def assert_exact(self) -> None:
         """Each acknowledged span is there, none twice, and the sums are the sums of the spans."""
-        with closing(connect(self.dsn)) as client:
-            stored = [row[0] for row in client.query(_IDENTITIES).result_rows]
-            (spans,) = client.query(_SPAN_SUMS).result_rows
+        mine = {"project": self.project}
+        with closing(connect(self.mortal.dsn)) as client:
+            stored = [row[0] for row in client.query(_IDENTITIES, mine).result_rows]
+            (spans,) = client.query(_SPAN_SUMS, mine).result_rows
             rollups = [
-                client.query(f"SELECT sum(span_count), {_SUMS}, sum(cost) FROM {table}").result_rows  # noqa: S608 - our names
+                client.query(_ROLLED_UP % table, mine).result_rows
                 for table in ("traces", "usage_hourly")
             ]
         assert self.load.acknowledged
@@ -95,9 +100,9 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MortalEngine]:
 
 
 @pytest.fixture
-def running(launch: Launch, mortal: MortalEngine, request: pytest.FixtureRequest) -> Running:
-    """A collector and a database of the test's own."""
-    return Running(launch, mortal, f"kills_{abs(hash(request.node.name))}")
+def running(launch: Launch, mortal: MortalEngine, home: Home) -> Running:
+    """A collector and a project of the test's own."""
+    return Running(launch, mortal, home.project_id)
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.soak)])

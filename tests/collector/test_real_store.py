@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from agentguard_storage.clickhouse import connect, migrate
-from tests.collector.conftest import Collector, wait_until
+from tests.collector.conftest import Collector, Home, wait_until
 from tests.collector.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.collector.load import Load
 from tests.collector.otlp_samples import identity, make_request, make_span
@@ -19,29 +19,38 @@ Launch = Callable[..., Collector]
 
 @dataclass
 class RealStore:
-    """The schema in a database of the test's own, reached through a proxy that can fail."""
+    """The schema and a project of the test's own, reached through a proxy that can fail."""
 
     dsn: str
     proxied: str
     proxy: FaultyProxy
+    project: str
 
     def counts(self) -> tuple[int, int]:
         """Return how many spans there are, and how many different ones."""
-        query = "SELECT count(), uniqExact(trace_id, span_id) FROM spans"
+        query = (
+            "SELECT count(), uniqExact(trace_id, span_id) FROM spans"
+            " WHERE project_id = {project:String}"
+        )
         with connect(self.dsn) as client:
-            total, different = client.query(query).result_rows[0]
+            total, different = client.query(query, {"project": self.project}).result_rows[0]
         return int(total), int(different)
 
 
-@pytest.fixture
-def real(engine: Engine, request: pytest.FixtureRequest) -> Iterator[RealStore]:
-    """The real schema in a database of the test's own."""
-    database = f"test_{abs(hash(request.node.name))}"
+@pytest.fixture(scope="module")
+def schema(engine: Engine) -> str:
+    """The DSN of a database with the real schema."""
     base, _, _ = engine.writer_dsn.rpartition("/")
-    dsn = f"{base}/{database}"
-    migrate(dsn)
+    migrate(f"{base}/real_store")
+    return f"{base}/real_store"
+
+
+@pytest.fixture
+def real(engine: Engine, schema: str, home: Home) -> Iterator[RealStore]:
+    """The real schema, and the project that `launch` has a key of."""
     with faulty_proxy(engine.port) as proxy:
-        yield RealStore(dsn, dsn.replace(f":{engine.port}/", f":{proxy.port}/"), proxy)
+        proxied = schema.replace(f":{engine.port}/", f":{proxy.port}/")
+        yield RealStore(schema, proxied, proxy, home.project_id)
 
 
 def test_what_is_acknowledged_can_be_queried(launch: Launch, real: RealStore) -> None:

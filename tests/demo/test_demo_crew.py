@@ -1,46 +1,72 @@
-"""The research crew: real client, real instrumentors, our decorators, a recording receiver."""
+"""The research crew: real client, real instrumentors, our decorators; what is stored and shown."""
 
-from collections import Counter
+import json
+from collections import Counter, defaultdict
 
 import pytest
 
 from agentguard.demo import InstrumentorMissingError, run_crews
 from agentguard.demo.instrumentors import INSTRUMENTORS, Instrumentor
-from tests.interop.recorder import recording
+
+# The first one waits for the whole stack and for three crews.
+pytestmark = pytest.mark.timeout(300)
 
 AGENTS = Counter(planner=1, researcher=2, writer=2, critic=2)
 TOOLS = Counter(search_library=3, read_page=2)
+TOKENS = (
+    "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
+)  # fmt: skip
+SHOWN = ("kind", "agent", "tool", "provider", "model", *TOKENS, "cost", "cost_source")
 
 
 @pytest.fixture(scope="module")
-def demo():
-    """One run of the crew under each instrumentor: the report, its progress, the receiver."""
+def demo(pipeline):
+    """One run of the crew under each instrumentor, everything stored: the report, its progress."""
     progress: list[str] = []
-    with recording() as receiver:
-        report = run_crews(
-            receiver.otlp_http, receiver.api_key, progress.append, sorted(INSTRUMENTORS)
-        )
-        yield report, progress, receiver
+    report = run_crews(pipeline.otlp_http, pipeline.api_key, progress.append, sorted(INSTRUMENTORS))
+    pipeline.wait_until_stored()
+    return report, progress
 
 
-@pytest.fixture(params=sorted(INSTRUMENTORS))
-def run(demo, request):
+@pytest.fixture(scope="module", params=sorted(INSTRUMENTORS))
+def run(pipeline, demo, request):
     """One run, and its spans as (name, attributes, span)."""
-    report, _, receiver = demo
+    report, _ = demo
     run = next(r for r in report.runs if r.instrumentor == request.param)
     spans = [
         (span.name, {a.key: a.value for a in span.attributes}, span)
-        for of_resource in receiver.read_back(run.service)
+        for of_resource in pipeline.read_back(run.service)
         for of_scope in of_resource.scope_spans
         for span in of_scope.spans
     ]
     return run, spans
 
 
+@pytest.fixture(scope="module")
+def traces(pipeline, demo):
+    """The spans of each run as `agentguard trace --json` prints them, by instrumentor."""
+    report, _ = demo
+    printed = {}
+    for run in report.runs:
+        done = pipeline.stack.cli("trace", run.trace_id, "--json")
+        assert done.returncode == 0, done.stderr
+        printed[run.instrumentor] = json.loads(done.stdout)
+    return printed
+
+
 def named(spans, operation):
     """How often each name follows that operation in span names."""
     names = (name.split(" ", 1) for name, _, _ in spans)
     return Counter(n[1] for n in names if n[0] == operation and len(n) == 2)
+
+
+def tree(spans, parent=""):
+    """What is shown of each span, nested as the spans are; order among siblings left out."""
+    return sorted(
+        (tuple(str(span[name]) for name in SHOWN), tree(spans, span["span_id"]))
+        for span in spans
+        if span["parent_span_id"] == parent
+    )
 
 
 def test_every_run_is_one_trace_of_agents_and_tools(run):
@@ -88,13 +114,47 @@ def test_message_contents_are_recorded(run):
     assert any("Topic: tracing for AI agents" in text for text in texts)
 
 
+def test_what_is_shown_was_billed(run, traces):
+    """By model, each of the disjoint counts is the provider's own; nothing is counted twice."""
+    crew, _ = run
+    counted = defaultdict(lambda: [0] * len(TOKENS))
+    for span in traces[crew.instrumentor]:
+        if span["model"]:
+            counted[span["model"]] = [
+                total + span[name]
+                for total, name in zip(counted[span["model"]], TOKENS, strict=True)
+            ]
+    assert counted == {
+        model: [usage.input, usage.cache_read, 0, usage.output, usage.reasoning]
+        for model, usage in crew.usage_by_model.items()
+    }
+
+
+def test_every_call_has_a_price_and_nothing_else_has(run, traces):
+    """Model calls and embeddings cost something; agents, tools and the run itself do not."""
+    crew, _ = run
+    for span in traces[crew.instrumentor]:
+        is_call = span["kind"] in ("llm", "embedding")
+        assert (span["cost"] is not None) == is_call
+        assert span["cost_source"] == ("price table" if is_call else "")
+
+
 def test_all_instrumentors_see_the_same_run(demo):
     """The crew does the same, and is billed the same, whoever traces it."""
-    report, progress, receiver = demo
+    report, progress = demo
     assert len({(r.calls, r.refused, r.usage) for r in report.runs}) == 1
     assert len({r.trace_id for r in report.runs}) == len(INSTRUMENTORS)
     assert len(progress) == 2 * len(INSTRUMENTORS)
-    assert receiver.keys == {f"Bearer {receiver.api_key}"}
+
+
+def test_the_tree_is_the_same_under_every_instrumentor(traces):
+    """Kinds, agents, tools, models, tokens and cost of every call are alike, and so is the tree."""
+    genai, *others = (tree(traces[name]) for name in sorted(traces))
+    assert len(others) == 2
+    assert all(other == genai for other in others)
+    [(root, children)] = genai
+    assert root[0] == "workflow"
+    assert children
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it():

@@ -30,7 +30,7 @@ FINE = [entry for entry in CORPUS if entry["label"] == "fine"]
 a_loop = pytest.mark.parametrize("entry", LOOPS, ids=lambda entry: entry["name"])
 looks_like_one = pytest.mark.parametrize("entry", FINE, ids=lambda entry: entry["name"])
 quick = settings(
-    max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
 
 

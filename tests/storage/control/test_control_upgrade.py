@@ -9,6 +9,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select, text
 
 from agentguard_storage.control import ControlDatabase, upgrade
@@ -18,7 +19,8 @@ from agentguard_storage.control.errors import (
     SchemaTooNew,
 )
 from agentguard_storage.control.models import Base, Setting
-from agentguard_storage.control.upgrade import alembic_config
+from agentguard_storage.control.revisions import alembic_config
+from agentguard_storage.control.upgrade import newest_revision
 
 TABLES = {
     "alembic_version",
@@ -34,6 +36,7 @@ TABLES = {
 # Forks, so that eight processes cost one import; they start when the gate closes.
 EIGHT_UPGRADERS = """
 import os, sys
+import agentguard_storage.control.revisions
 from agentguard_storage.control import upgrade
 waiting, gate = os.pipe()
 children = []
@@ -72,6 +75,23 @@ def test_models_and_migrations_agree(control_db):
     with control_db.connection() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_newest_revision_is_known_without_alembic(control_db):
+    """The name of the last migration's file is its revision, and there is one last one."""
+    with control_db.connection() as connection:
+        script = ScriptDirectory.from_config(alembic_config(connection))
+    assert script.get_heads() == [newest_revision()]
+
+
+def test_an_upgraded_database_opens_without_alembic(control_sqlite):
+    """Nobody waits for Alembic to load where there is nothing to migrate."""
+    upgrade(control_sqlite)
+    code = (
+        "import sys; from agentguard_storage.control import upgrade;"
+        "upgrade(sys.argv[1]); sys.exit('alembic' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, control_sqlite]).returncode == 0
 
 
 def test_eight_threads_upgrade_at_once(control_url):

@@ -11,16 +11,23 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from tests.conftest import Engine
+from tests.plain_http import NO_TLS
+
+
+def as_writer(engine: Engine) -> httpx2.Client:
+    """A plain HTTP client, signed in as the writer, in no database."""
+    auth = ("writer", engine.credentials.writer)
+    return httpx2.Client(base_url=engine.url, auth=auth, verify=NO_TLS)
 
 
 @pytest.fixture
 def database(engine: Engine) -> Iterator[str]:
     """A fresh database."""
     name = f"test_{uuid4().hex[:8]}"
-    auth = ("writer", engine.credentials.writer)
-    httpx2.post(engine.url, auth=auth, content=f"CREATE DATABASE {name}").raise_for_status()
-    yield name
-    httpx2.post(engine.url, auth=auth, content=f"DROP DATABASE {name}").raise_for_status()
+    with as_writer(engine) as client:
+        client.post("/", content=f"CREATE DATABASE {name}").raise_for_status()
+        yield name
+        client.post("/", content=f"DROP DATABASE {name}").raise_for_status()
 
 
 @pytest.fixture
@@ -48,5 +55,5 @@ def http(engine: Engine, database: str) -> Iterator[httpx2.Client]:
         "X-ClickHouse-Database": database,
         "Accept-Encoding": "identity",
     }
-    with httpx2.Client(base_url=engine.url, headers=headers, timeout=30) as client:
+    with httpx2.Client(base_url=engine.url, headers=headers, timeout=30, verify=NO_TLS) as client:
         yield client

@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from tests.conftest import Engine
+from tests.plain_http import NO_TLS
 
 UNPACK = {
     "gzip": gzip.decompress,
@@ -29,7 +30,7 @@ PACK = {
 def test_ping_needs_no_password(engine: Engine):
     """A health check answers "Ok." to anybody."""
     for path in ("/ping", "/replicas_status", "/"):
-        answer = httpx2.get(engine.url + path)
+        answer = httpx2.get(engine.url + path, verify=NO_TLS)
         assert (answer.status_code, answer.text) == (200, "Ok.\n")
 
 
@@ -143,26 +144,24 @@ def test_authentication(engine: Engine):
     """No user is 401, a wrong password 403; Basic, headers and URL all sign in."""
     ask = {"query": "SELECT 1"}
     password = engine.credentials.reader
-    nobody = httpx2.get(engine.url, params=ask)
-    assert (nobody.status_code, nobody.headers["x-clickhouse-exception-code"]) == (401, "194")
-    for user, word in (
-        ("reader", "wrong"),
-        ("absent", password),
-        ("writer", password),
-        ("reader", ""),
-    ):
-        refused = httpx2.get(engine.url, params=ask, auth=(user, word))
-        assert (refused.status_code, refused.headers["x-clickhouse-exception-code"]) == (403, "516")
-        assert password not in refused.text
-    assert httpx2.get(engine.url, params=ask, auth=("reader", password)).text == "1\n"
-    assert (
-        httpx2.get(engine.url, params=ask | {"user": "reader", "password": password}).text == "1\n"
-    )
     keys = {"X-ClickHouse-User": "reader", "X-ClickHouse-Key": password}
-    assert httpx2.get(engine.url, params=ask, headers=keys).text == "1\n"
-    assert (
-        httpx2.get(engine.url, params=ask, headers={"Authorization": "Basic !"}).status_code == 400
-    )
+    with httpx2.Client(base_url=engine.url, params=ask, verify=NO_TLS) as plain:
+        nobody = plain.get("/")
+        assert (nobody.status_code, nobody.headers["x-clickhouse-exception-code"]) == (401, "194")
+        for user, word in (
+            ("reader", "wrong"),
+            ("absent", password),
+            ("writer", password),
+            ("reader", ""),
+        ):
+            refused = plain.get("/", auth=(user, word))
+            code = refused.headers["x-clickhouse-exception-code"]
+            assert (refused.status_code, code) == (403, "516")
+            assert password not in refused.text
+        assert plain.get("/", auth=("reader", password)).text == "1\n"
+        assert plain.get("/", params={"user": "reader", "password": password}).text == "1\n"
+        assert plain.get("/", headers=keys).text == "1\n"
+        assert plain.get("/", headers={"Authorization": "Basic !"}).status_code == 400
 
 
 def test_unknown_paths_and_methods(http: httpx2.Client):

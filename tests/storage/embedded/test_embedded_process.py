@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from tests.conftest import Engine
+from tests.plain_http import NO_TLS
 from tests.processes import StartError
 
 Start = Callable[..., Engine]
@@ -19,9 +20,8 @@ Start = Callable[..., Engine]
 
 def _send(engine: Engine, sql: str, content: bytes = b"", **params: str) -> httpx2.Response:
     auth = ("writer", engine.credentials.writer)
-    return httpx2.post(
-        engine.url, params={"query": sql} | params, content=content, auth=auth, timeout=30
-    )
+    with httpx2.Client(auth=auth, timeout=30, verify=NO_TLS) as client:
+        return client.post(engine.url, params={"query": sql} | params, content=content)
 
 
 def test_credentials_are_private_and_stay(start_engine: Start, tmp_path: Path):
@@ -76,7 +76,9 @@ def test_a_running_query_does_not_keep_it_alive(start_engine: Start, tmp_path: P
     engine = start_engine(tmp_path)
     auth = ("writer", engine.credentials.writer)
     sql = "SELECT number FROM system.numbers"
-    with httpx2.stream("GET", engine.url, params={"query": sql}, auth=auth, timeout=30) as answer:
+    with httpx2.stream(
+        "GET", engine.url, params={"query": sql}, auth=auth, timeout=30, verify=NO_TLS
+    ) as answer:
         assert answer.status_code == 200
         assert engine.process.stop(timeout=25) == 0
 

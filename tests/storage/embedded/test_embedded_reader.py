@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from tests.conftest import Engine
+from tests.plain_http import NO_TLS
+from tests.storage.embedded.conftest import as_writer
 
 SOURCES = [
     "file('/etc/hostname', LineAsString)",
@@ -30,11 +33,23 @@ SOURCES = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def database(engine: Engine) -> Iterator[str]:
+    """One database for all: whatever is asked here leaves it as it was."""
+    with as_writer(engine) as client:
+        client.post("/", content="CREATE DATABASE read_only").raise_for_status()
+        table = "CREATE TABLE read_only.t (a Int32) ENGINE = MergeTree ORDER BY a"
+        client.post("/", content=table).raise_for_status()
+        client.post("/", content="INSERT INTO read_only.t VALUES (7)").raise_for_status()
+        yield "read_only"
+        client.post("/", content="DROP DATABASE read_only").raise_for_status()
+
+
+@pytest.fixture(scope="module")
 def ask(engine: Engine, database: str):
     """Send a statement as the reader."""
     auth = ("reader", engine.credentials.reader)
-    with httpx2.Client(base_url=engine.url, auth=auth, timeout=30) as client:
+    with httpx2.Client(base_url=engine.url, auth=auth, timeout=30, verify=NO_TLS) as client:
         yield lambda sql, **settings: client.post(
             "/", params={"query": sql, "database": database} | settings
         )
@@ -113,8 +128,6 @@ def test_the_control_planes_database_cannot_be_read(ask, tmp_path: Path):
 )
 def test_the_reader_only_reads(ask, http: httpx2.Client, sql: str):
     """Every statement but a query is denied, and changes nothing."""
-    http.post("/", content="CREATE TABLE IF NOT EXISTS t (a Int32) ENGINE = MergeTree ORDER BY a")
-    http.post("/", content="INSERT INTO t VALUES (7)")
     assert _code(ask(sql)) in ("497", "164"), sql
     assert http.post("/", content="SELECT * FROM t").text == "7\n"
     assert not Path("/tmp/agentguard-must-not-exist").exists()  # noqa: S108

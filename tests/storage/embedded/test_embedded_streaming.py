@@ -15,6 +15,7 @@ import pytest
 
 from agentguard_storage.embedded.framing import HEADERS
 from tests.conftest import Engine
+from tests.plain_http import NO_TLS
 
 QUERIES = {
     "blocks": 'SELECT number AS n, toString(number) AS `a\nb"c` FROM numbers(50) '
@@ -119,7 +120,7 @@ def test_long_queries_do_not_hold_up_the_rest(engine: Engine, http: httpx2.Clien
         for connection in connections:
             connection.request("POST", path, headers=dict(http.headers) | {"Content-Length": "0"})
         _until(lambda: _running(http, "crowd") == 6)
-        assert httpx2.get(engine.url + "/ping", timeout=5).text == "Ok.\n"
+        assert httpx2.get(engine.url + "/ping", timeout=5, verify=NO_TLS).text == "Ok.\n"
         inserted = http.post(
             "/", params={"query": "INSERT INTO t FORMAT CSV"}, content="1\n2\n", timeout=10
         )
