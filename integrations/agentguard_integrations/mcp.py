@@ -31,7 +31,7 @@ class MCPInstrumentor(Instrumentor):
     A framework that has a tool span of its own around the call gets no second one.
     """
 
-    requires = ("mcp >= 1.19",)
+    requires = ("mcp >= 1.27",)
 
     def patch(self, patches: Patches) -> None:
         """Wrap the one method that all clients call tools by."""

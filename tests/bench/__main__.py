@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from tests.bench import guards, ingest, sdk, shared
+from tests.bench import guards, ingest, instrumentors, sdk, shared
 from tests.bench.figures import Figure, table
 
 # Each takes the spans of a round and the number of rounds.
@@ -21,6 +21,7 @@ BENCHES: dict[str, Callable[[int, int], list[Figure]]] = {
     "sdk": sdk.sdk,
     "guards": guards.run,
     "shared": shared.shared,
+    "instrumentors": instrumentors.instrumentors,
 }
 SPANS = {
     "ingest": 100_000,
@@ -30,6 +31,7 @@ SPANS = {
     "sdk": 0,
     "guards": 0,
     "shared": 0,
+    "instrumentors": 300,
 }
 
 

@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import cache
@@ -14,13 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uv
 
 from tests.integrations.driving import Outcome
+from tests.integrations.environments import ROOT, python_of
 from tests.integrations.traced import Traced
 
-ROOT = Path(__file__).parents[2]
-_SETUP_TIMEOUT_S = 600
 _OFFLINE = {
     "CREWAI_DISABLE_TELEMETRY": "true",
     "CREWAI_TRACING_ENABLED": "false",
@@ -32,42 +29,9 @@ _OFFLINE = {
 
 
 @pytest.fixture(scope="session")
-def python_with(request: pytest.FixtureRequest) -> Callable[[str | None], Path]:
-    """`python_with("langchain")`: that of the group `with-langchain` of the lock file.
-
-    Installed once and kept in pytest's cache until the lock file changes. None is this Python.
-    """
-    kept = Path(request.config.cache.mkdir("integrations"))
-
-    @cache
-    def find(group: str | None) -> Path:
-        if group is None:
-            return Path(sys.executable)
-        home = kept / group
-        with (kept / f"{group}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            _install(home, group)
-        return home / "bin" / "python"
-
-    return find
-
-
-def _install(home: Path, group: str) -> None:
-    lock = (ROOT / "uv.lock").read_bytes()
-    complete = home / "complete"
-    if complete.exists() and complete.read_bytes() == lock:
-        return
-    variables = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
-    variables["UV_PROJECT_ENVIRONMENT"] = str(home)
-    command = [uv.find_uv_bin(), "sync", "--quiet", "--frozen", "--no-default-groups"]
-    subprocess.run(
-        [*command, "--python", sys.executable, "--group", f"with-{group}"],
-        cwd=ROOT,
-        env=variables,
-        check=True,
-        timeout=_SETUP_TIMEOUT_S,
-    )
-    complete.write_bytes(lock)
+def python_with() -> Callable[[str | None], Path]:
+    """`python_with("langchain")`: that of the group `with-langchain` of the lock file."""
+    return cache(python_of)
 
 
 def environment(base_url: str, api_key: str) -> dict[str, str]:

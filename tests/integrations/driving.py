@@ -207,6 +207,6 @@ def _left(before: set[threading.Thread]) -> list[str]:
         if thread not in before
         and thread.is_alive()
         and not thread.daemon
-        # An event loop that a framework keeps has idle threads of its own, which end with it.
-        and not thread.name.startswith("asyncio_")
+        # Idle threads of an event loop or a pool that a library keeps, which end with the process.
+        and not thread.name.startswith(("asyncio_", "litellm", "ThreadPoolExecutor-"))
     ]

@@ -18,7 +18,7 @@ class LiteLLMInstrumentor(Instrumentor):
     Where LiteLLM speaks through the `openai` client, that one's edge is a part of the same call.
     """
 
-    requires = ("litellm >= 1.80",)
+    requires = ("litellm >= 1.99",)
 
     def patch(self, patches: Patches) -> None:
         """Wrap the functions when LiteLLM is imported, before anybody can take them from it."""
