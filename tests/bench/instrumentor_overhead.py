@@ -1,6 +1,6 @@
-"""One library's call, traced by one instrumentor: microseconds a call.
+"""One library's call, traced by several instrumentors in turn: microseconds a call.
 
-    python tests/bench/instrumentor_overhead.py langchain guarded 300
+    python tests/bench/instrumentor_overhead.py langchain none,ours,openinference 50 10
 
 The model's answer is made in the process, so that what is measured is the library and what was put
 around it. Spans go to a batch processor that throws them away. Times are those of the thread.
@@ -12,6 +12,7 @@ import asyncio
 import gc
 import json
 import os
+import random
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,9 +25,15 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-WARM_UP = 30
+import agentguard
+from agentguard import boundary
+from agentguard.guards.installation import watch_provider
+from agentguard.instrumentation import instrument
+
+WARM_UP = 5
 MODEL = "gpt-4o-mini"
-QUESTION = [{"role": "user", "content": "Do otters hold hands when they sleep? " * 8}]
+WORDS = ["otter", "river", "sleeps", "hand", "raft", "kelp", "stone", "shell", "clam", "dives"]
+WORDS += ["fur", "winter", "warm", "pup", "floats", "current", "bank", "moss", "heron", "reed"]
 os.environ |= {
     "OPENAI_API_KEY": "sk-bench",
     "CREWAI_DISABLE_TELEMETRY": "true",
@@ -60,7 +67,18 @@ OTHERS = {
     ("openinference", "crewai"): "openinference.instrumentation.crewai:CrewAIInstrumentor",
 }
 
-Call = Callable[[], Any]
+Call = Callable[[str], Any]
+AsyncCall = Callable[[str], Awaitable[Any]]
+
+
+def question(turn: int) -> str:
+    """Other words each time, so that nothing looks like a loop."""
+    return " ".join(random.Random(turn).choices(WORDS, k=60))  # noqa: S311 - no secret
+
+
+def messages(asked: str) -> list[dict[str, str]]:
+    """The question as a conversation."""
+    return [{"role": "user", "content": asked}]
 
 
 class _Discard(SpanExporter):
@@ -114,7 +132,7 @@ def openai_call() -> Call:
 
     http = _http(openai)
     client = openai.OpenAI(http_client=http.Client(transport=answers(http)))
-    return lambda: client.chat.completions.create(model=MODEL, messages=QUESTION)
+    return lambda asked: client.chat.completions.create(model=MODEL, messages=messages(asked))
 
 
 def anthropic_call() -> Call:
@@ -125,8 +143,8 @@ def anthropic_call() -> Call:
     client = anthropic.Anthropic(
         api_key="sk-bench", http_client=http.Client(transport=answers(http))
     )
-    return lambda: client.messages.create(
-        model="claude-opus-4-6", max_tokens=256, messages=QUESTION
+    return lambda asked: client.messages.create(
+        model="claude-opus-4-6", max_tokens=256, messages=messages(asked)
     )
 
 
@@ -140,7 +158,7 @@ def langchain_call() -> Call:
     http = _http(openai)
     model = ChatOpenAI(model=MODEL, http_client=http.Client(transport=answers(http)))
     chain = ChatPromptTemplate.from_messages([("user", "{question}")]) | model | StrOutputParser()
-    return lambda: chain.invoke({"question": QUESTION[0]["content"]})
+    return lambda asked: chain.invoke({"question": asked})
 
 
 def llamaindex_call() -> Call:
@@ -151,7 +169,7 @@ def llamaindex_call() -> Call:
 
     http = _http(openai)
     model = OpenAI(model=MODEL, http_client=http.Client(transport=answers(http)))
-    return lambda: model.chat([ChatMessage(role="user", content=QUESTION[0]["content"])])
+    return lambda asked: model.chat([ChatMessage(role="user", content=asked)])
 
 
 def litellm_call() -> Call:
@@ -161,10 +179,11 @@ def litellm_call() -> Call:
 
     http = _http(openai)
     client = openai.OpenAI(http_client=http.Client(transport=answers(http)))
-    return lambda: litellm.completion(model=f"openai/{MODEL}", messages=QUESTION, client=client)
+    name = f"openai/{MODEL}"
+    return lambda asked: litellm.completion(model=name, messages=messages(asked), client=client)
 
 
-def agents_call() -> Callable[[], Awaitable[Any]]:
+def agents_call() -> AsyncCall:
     """One run of one agent."""
     import openai
     from agents import Agent, OpenAIChatCompletionsModel, Runner
@@ -173,10 +192,10 @@ def agents_call() -> Callable[[], Awaitable[Any]]:
     client = openai.AsyncOpenAI(http_client=http.AsyncClient(transport=answers(http)))
     model = OpenAIChatCompletionsModel(model=MODEL, openai_client=client)
     agent = Agent(name="Otter", instructions="Answer.", model=model)
-    return lambda: Runner.run(agent, QUESTION[0]["content"])
+    return lambda asked: Runner.run(agent, asked)
 
 
-def autogen_call() -> Callable[[], Awaitable[Any]]:
+def autogen_call() -> AsyncCall:
     """One run of one agent."""
     import openai
     from autogen_agentchat.agents import AssistantAgent
@@ -187,8 +206,8 @@ def autogen_call() -> Callable[[], Awaitable[Any]]:
         model=MODEL, http_client=http.AsyncClient(transport=answers(http))
     )
 
-    async def run() -> Any:
-        return await AssistantAgent("otter", client).run(task=QUESTION[0]["content"])
+    async def run(asked: str) -> Any:
+        return await AssistantAgent("otter", client).run(task=asked)
 
     return run
 
@@ -205,8 +224,12 @@ def crewai_call() -> Call:
         if hasattr(model, name):
             setattr(model, name, client)
     agent = Agent(role="Otter", goal="Answer", backstory="An otter", llm=model)
-    task = Task(description=QUESTION[0]["content"], expected_output="An answer", agent=agent)
-    return lambda: Crew(agents=[agent], tasks=[task]).kickoff()
+
+    def run(asked: str) -> Any:
+        task = Task(description=asked, expected_output="An answer", agent=agent)
+        return Crew(agents=[agent], tasks=[task]).kickoff()
+
+    return run
 
 
 CALLS: dict[str, Callable[[], Any]] = {
@@ -221,37 +244,56 @@ CALLS: dict[str, Callable[[], Any]] = {
 }
 
 
-def main(library: str, who: str, calls: int) -> None:
-    """Measure, and print the line."""
+class Turn:
+    """Who instruments for a while: nobody, we, we with guards, or another project."""
+
+    def __init__(self, who: str, library: str, provider: TracerProvider) -> None:
+        self._who = who
+        self._on: list[Any] = []
+        self._scope: Any = nullcontext()
+        if who in ("ours", "guarded"):
+            self._scope = agentguard.run("bench", guards=_guards() if who == "guarded" else [])
+            self._on = instrument(["all"], provider)
+        elif who != "none":
+            module, _, name = OTHERS[who, library].partition(":")
+            self._on = [getattr(import_module(module), name)()]
+            self._on[0].instrument(tracer_provider=provider)
+
+    def __enter__(self) -> None:
+        self._scope.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self._scope.__exit__(*error)
+        for each in self._on:
+            each.uninstrument()
+        boundary.uninstall()
+
+
+def _guards() -> list[agentguard.Guard]:
+    budget = agentguard.BudgetGuard(max_calls=10**9)
+    return [budget, agentguard.TimeoutGuard(max_seconds=10**6), agentguard.LoopGuard()]
+
+
+async def main(library: str, whose: list[str], calls: int, rounds: int) -> None:
+    """Measure, each in its turn and over again, and print the line."""
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(
         BatchSpanProcessor(_Discard(), max_queue_size=100_000, schedule_delay_millis=50)
     )
-    scope: Any = nullcontext()
-    if who in ("ours", "guarded"):
-        import agentguard
-        from agentguard.instrumentation import instrument
-
-        trace.set_tracer_provider(provider)
-        instrument(["all"], provider)
-        if who == "guarded":
-            budget = agentguard.BudgetGuard(max_calls=10**9)
-            limits = [budget, agentguard.TimeoutGuard(max_seconds=10**6)]
-            scope = agentguard.run("bench", guards=[*limits, agentguard.LoopGuard(mode="observe")])
-        else:
-            scope = agentguard.run("bench")
-    elif who != "none":
-        trace.set_tracer_provider(provider)
-        module, _, name = OTHERS[who, library].partition(":")
-        getattr(import_module(module), name)().instrument(tracer_provider=provider)
+    watch_provider(provider)
+    trace.set_tracer_provider(provider)
     call = CALLS[library]()
-    times = (
-        asyncio.run(_timed_async(call, scope, calls))
-        if library in _ASYNC
-        else _timed(call, scope, calls)
-    )
-    times.sort()
-    line = {"median_us": median(times), "p99_us": times[int(len(times) * 0.99)]}
+    times: dict[str, list[float]] = {who: [] for who in whose}
+    for number in range(rounds + 1):
+        for who in whose:
+            with Turn(who, library, provider):
+                gc.collect()
+                gc.disable()
+                taken = await _timed(call, library in _ASYNC, calls, number)
+                gc.enable()
+            if number:
+                times[who] += taken
+    line = {who: [median(t), sorted(t)[int(len(t) * 0.99)]] for who, t in times.items()}
     sys.stdout.write("\n" + json.dumps(line) + "\n")
     sys.stdout.flush()
     os._exit(0)
@@ -260,29 +302,19 @@ def main(library: str, who: str, calls: int) -> None:
 _ASYNC = ("openai-agents", "autogen")
 
 
-def _timed(call: Call, scope: Any, calls: int) -> list[float]:
+async def _timed(call: Any, is_async: bool, calls: int, seed: int) -> list[float]:
+    """Microseconds of each call; the first of a turn do not count."""
     times = []
-    with scope:
-        for turn in range(WARM_UP + calls):
-            if turn == WARM_UP:
-                gc.freeze()
-            began = time.thread_time_ns()
-            call()
-            times.append((time.thread_time_ns() - began) / 1000)
-    return times[WARM_UP:]
-
-
-async def _timed_async(call: Callable[[], Awaitable[Any]], scope: Any, calls: int) -> list[float]:
-    times = []
-    with scope:
-        for turn in range(WARM_UP + calls):
-            if turn == WARM_UP:
-                gc.freeze()
-            began = time.thread_time_ns()
-            await call()
-            times.append((time.thread_time_ns() - began) / 1000)
+    for turn in range(calls + WARM_UP):
+        asked = question(seed * 10_000 + turn)
+        began = time.thread_time_ns()
+        if is_async:
+            await call(asked)
+        else:
+            call(asked)
+        times.append((time.thread_time_ns() - began) / 1000)
     return times[WARM_UP:]
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    asyncio.run(main(sys.argv[1], sys.argv[2].split(","), int(sys.argv[3]), int(sys.argv[4])))
