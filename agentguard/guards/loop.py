@@ -10,10 +10,11 @@ from agentguard.errors import LoopDetected, Refused
 from agentguard.guards.arguments import whole_number
 from agentguard.guards.call import Call
 from agentguard.guards.guard import Guard, Mode, OnError
-from agentguard.guards.loop_answers import Answers, messages, opening_of, said, says_wait
+from agentguard.guards.loop_answer import Answer
+from agentguard.guards.loop_answers import Answers, messages, opening_of, said
 from agentguard.guards.loop_track import LONGEST_CYCLE, Circle, Step, Track
 from agentguard.guards.loop_turns import Round, Turns
-from agentguard.guards.normalise import Answer, Forms, forms
+from agentguard.guards.normalise import Forms, forms
 from agentguard.guards.verdict import Verdict
 from agentguard.semconv import AGENT_NAME
 
@@ -24,7 +25,7 @@ _PATIENCE: Final = 10
 """How many rounds of waiting for something are not a loop yet."""
 _SHOWN: Final = 60
 _SAYS_NOTHING: Final = (int, float, type(None))
-"""Answers that are neither a wait nor a want."""
+"""Answers that do not say that nothing came of it."""
 
 
 class LoopGuard(Guard):
@@ -71,7 +72,7 @@ class LoopGuard(Guard):
             whole_number("window", window, max_repeats)
         self._window = window
         self._lock = threading.Lock()
-        self._key = (self, "caller")
+        self._key = object()
         self._nobody = self._new_caller()
         self._by_name: dict[str, _Caller] = {}
         """Callers of which no operation encloses their calls."""
@@ -91,6 +92,9 @@ class LoopGuard(Guard):
             return None
         step = Step(call)
         call.held[self] = (step, caller)
+        if kind != "llm" and not track.is_suspicious:
+            track.begin(step)
+            return None
         with self._lock:
             if kind == "llm" and caller.turns.is_suspicious:
                 again = self._told_again(call, caller.turns.hear(call))
@@ -140,24 +144,21 @@ class LoopGuard(Guard):
         )
 
     def _tool_answered(self, call: Call, answers: Answers, step: Step) -> Verdict | None:
-        told: object
-        step.failed = call.outcome == "error"
-        if step.failed:
+        told = call.output
+        if call.outcome == "error":
+            step.failed = True
             step.answer = Answer(call.error)
-            times = answers.failed(call, step.answer)
+            times = answers.failed(step)
             what, told = "failed the same way", call.error or "without a message"
-        elif isinstance(call.output, _SAYS_NOTHING):
-            step.answer = None if call.output is None else Answer(call.output)
-            answers.worked()
-            return None
         else:
-            step.answer = Answer(call.output)
-            step.waits = says_wait(call.output)
-            if step.waits:
+            step.failed = False
+            if told is not None:
+                step.answer = Answer(told)
+            if isinstance(told, _SAYS_NOTHING):
                 answers.worked()
                 return None
-            times = answers.told(call, step.answer, call.output)
-            what, told = "asked in other words found nothing", call.output
+            times = answers.told(step)
+            what = "asked in other words found nothing"
         if not times:
             return None
         reason = f"{_shown(call)} {what} {times} times in a row: {_short(str(told))}"
@@ -169,7 +170,8 @@ class LoopGuard(Guard):
         if step is not None:
             step.failed = failed
             if text or tools:
-                step.answer = Answer({"text": text, "tools": tools} if tools else text)
+                said_so = {"text": text, "tools": tools} if tools else text
+                step.answer = Answer(said_so, says_wait=False)
         is_words = bool(text) and not tools and not failed
         size = len(messages(call.content)) if call.content is not None else -1
         times = caller.answers.said(Answer(text) if is_words else None, size)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from agentguard.guards.call import Call
-from agentguard.guards.normalise import Answer, Forms
+from agentguard.guards.loop_answer import Answer
+from agentguard.guards.normalise import Forms
 
 __all__ = ["LONGEST_CYCLE", "Circle", "Step", "Track"]
 
@@ -17,18 +18,23 @@ LONGEST_CYCLE: Final = 8
 class Step:
     """One call. `answer` and `failed` are None as long as it has not ended."""
 
-    __slots__ = ("answer", "call", "failed", "loose", "name", "plain", "waits")
+    # What begins the same for each step is kept once, here.
+    asked: object = None
+    """The plain form of what was asked for, once the call was looked into."""
+    plain = loose = 0
+    """Hashes of the call's forms, and its name."""
+    answer: Answer | None = None
+    failed: bool | None = None
 
     def __init__(self, call: Call) -> None:
         self.call: Call | None = call
         """Until it was looked into."""
         self.name = call.name
-        self.plain = self.loose = 0
-        """Hashes of the call's forms."""
-        self.answer: Answer | None = None
-        self.failed: bool | None = None
-        self.waits = False
+
+    @property
+    def waits(self) -> bool:
         """Whether its answer says that what it asks for is not ready."""
+        return not self.failed and self.answer is not None and self.answer.says_wait
 
     def is_same(self, other: Step) -> bool:
         """Whether one is a repetition of the other.
@@ -107,6 +113,7 @@ class Track:
         if call is None:
             return
         plain, loose_form = self._read(call)
+        step.asked = plain
         step.plain = loose = hash((step.name, plain))
         if loose_form is not plain:
             loose = hash((step.name, loose_form))

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from agentguard.guards.call import Call
-from agentguard.guards.loop_answers import field, messages, opening_of, said, says_wait
+from agentguard.guards.loop_answer import Answer, says_wait
+from agentguard.guards.loop_answers import field, messages, opening_of, said
 from agentguard.guards.loop_track import Step, Track
-from agentguard.guards.normalise import Answer, Forms, forms
+from agentguard.guards.normalise import Forms, forms
 
 __all__ = ["Round", "Turns"]
 
@@ -94,11 +95,11 @@ class _Conversation:
         if not told:
             return None
         latest = steps[-1]
-        latest.answer, latest.failed = Answer(told), False
-        latest.waits = any(map(says_wait, told))
+        waits = any(map(says_wait, told))
+        latest.answer, latest.failed = Answer(told, says_wait=waits), False
         is_same = len(steps) > 1 and latest.is_same(steps[-2])
         self.same = self.same + 1 if is_same else 1
-        return Round([latest.name], self.same, latest.waits) if self.same >= repeats else None
+        return Round([latest.name], self.same, waits) if self.same >= repeats else None
 
     def ask(self, call: Call, size: int) -> Round | None:
         track = self._track

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["Answer", "Forms", "forms"]
+__all__ = ["Forms", "forms", "text_form"]
 
 Forms = tuple[object, object]
 """The plain and the loose form; equal to each other where nothing looks like noise."""
@@ -86,39 +86,6 @@ def forms(arguments: object) -> Forms:
     return plain, loose if is_noisy else plain
 
 
-class Answer:
-    """What came back from a call. Answers are alike where their loose forms are.
-
-    Texts are only looked into where that is not plain to see.
-    """
-
-    __slots__ = ("_form", "_text")
-
-    def __init__(self, value: object) -> None:
-        self._text = value if isinstance(value, str) else None
-        self._form: object = None
-        if self._text is None:
-            self._form = value if isinstance(value, _SCALARS) else forms(value)[1]
-
-    def is_like(self, other: Answer) -> bool:
-        """Whether both say the same."""
-        own, others = self._text, other._text
-        if own is None or others is None:
-            return self.form == other.form
-        if own == others:
-            return True
-        # Ids and times are much of a length.
-        longer = max(len(own), len(others))
-        return abs(len(own) - len(others)) <= 32 + longer // 10 and self.form == other.form
-
-    @property
-    def form(self) -> object:
-        """The loose form; of what is too long to be read whole, that of its beginning and end."""
-        if self._form is None and self._text is not None:
-            self._form = _text_form(self._text)
-        return self._form
-
-
 def _simple_form(arguments: dict[Any, Any]) -> object:
     """The form of what most tools are given, a few names with short texts and numbers; or None."""
     kept = []
@@ -171,7 +138,7 @@ def _walk(value: object, depth: int, left: list[int]) -> tuple[Any, Any, bool]:
             form: object = hash(value)
             return form, form, False
         if len(value) > _MOST_READ:
-            form = _text_form(value)
+            form = text_form(value)
             return form, form, False
         text = " ".join(value.split())
         if _may_look_like_noise(text) and not _IS_AN_ID.fullmatch(text):
@@ -243,10 +210,11 @@ def _is_clock(value: Any) -> bool:
     )
 
 
-def _text_form(text: str) -> object:
+def text_form(text: str) -> object:
+    """The loose form of a text; of one that is too long, that of its beginning and end."""
     if len(text) > _MOST_READ:
         half = _MOST_READ // 2
-        return (_text_form(text[:half]), hash(text[half:-half]), _text_form(text[-half:]))
+        return (text_form(text[:half]), hash(text[half:-half]), text_form(text[-half:]))
     return _LOOKS_LIKE_NOISE.sub("~", " ".join(text.split()))
 
 
