@@ -91,7 +91,11 @@ class SpanScope:
         """End the span, recording the error that ended its work if there was one."""
         if error is not None:
             record_error(self.span, error)
-        self._settle(_outcome(error), error)
+            self._settle(_outcome(error), error)
+        elif self._call is not None:
+            settle(self._call)
+        elif self._counted is not None:
+            self._settle("ok", None)
         self.span.end()
         if self._root is not None:
             self._root.end()

@@ -50,9 +50,15 @@ class ToolSpan(SpanScope):
     def _describe(
         self, operation: Kind, place: Place, attributes: Mapping[str, AttributeValue]
     ) -> Call:
-        call = super()._describe(operation, place, attributes)
-        call.arguments = self._given
-        return call
+        name = self.span_name.partition(" ")[2]
+        return Call(
+            operation,
+            name,
+            place.run,
+            parent=place.call,
+            attributes=attributes,
+            arguments=self._given,
+        )
 
     def record_input(self, value: object) -> None:
         """Record the arguments of the call."""

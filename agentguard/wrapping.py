@@ -180,6 +180,7 @@ class _Steps:
 
 
 _signature = lru_cache(1024)(inspect.signature)
+_OWNERS = ("self", "cls")
 
 
 @lru_cache(1024)
@@ -202,11 +203,16 @@ def _arguments(
     names = _names(function)
     if names is not None and len(args) <= len(names):
         # As binding them does it, which takes ten times as long.
-        bound = {**dict(zip(names, args, strict=False)), **kwargs}
-        return {name: value for name, value in bound.items() if name not in ("self", "cls")}
-    try:
-        bound = _signature(function).bind(*args, **kwargs).arguments
-    except (TypeError, ValueError):
-        # The call itself will say what is wrong with it, or the function has no signature.
-        bound = {"args": args, "kwargs": kwargs}
-    return {name: value for name, value in bound.items() if name not in ("self", "cls")}
+        bound = dict(zip(names, args, strict=False))
+        if kwargs:
+            bound.update(kwargs)
+    else:
+        try:
+            bound = _signature(function).bind(*args, **kwargs).arguments
+        except (TypeError, ValueError):
+            # The call itself will say what is wrong with it, or the function has no signature.
+            bound = {"args": args, "kwargs": kwargs}
+    for name in _OWNERS:
+        if name in bound:
+            del bound[name]
+    return bound

@@ -184,6 +184,10 @@ class BudgetGuard(Guard):
         )
         return Limits(*smallest)
 
+    def looks_at(self, kind: Kind) -> bool:
+        """Only at the kinds that it counts, unless a subclass asks about more."""
+        return kind in self._kinds or type(self).on_start is not BudgetGuard.on_start
+
     def on_start(self, call: Call) -> Verdict | None:
         """Reserves for the call, or refuses it."""
         accounts = self._accounts

@@ -11,6 +11,7 @@ from agentguard import semconv
 from agentguard.prices.model import Usage
 
 if TYPE_CHECKING:
+    from agentguard.guards.guard import Guard
     from agentguard.guards.state import RunState
 
 __all__ = ["MODEL_KINDS", "Call", "Kind", "Outcome", "Scope"]
@@ -56,6 +57,8 @@ class Call:
     attempts = 0
     """Requests sent for this call: retries of one call are one call."""
     admitted = False
+    passed: tuple[tuple[RunState, Guard], ...] = ()
+    """The guards that let it begin, and have yet to be told how it ended, with their runs."""
     answered = False
     """Whether a request of it has its answer: another one in its place is another call."""
     provider: str | None = None
@@ -99,8 +102,6 @@ class Call:
         if content is not None:
             self._content = content
         self.started = time.monotonic()
-        self.passed: list[object] = []
-        """The guards that let it begin, and have yet to be told how it ended."""
         self.held: dict[object, object] = {}
         """What each guard remembers of this call between its hooks, by guard."""
 

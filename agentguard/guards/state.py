@@ -15,6 +15,7 @@ from agentguard.guards.verdict import Action, Stop
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
+    from agentguard.guards.call import Kind
     from agentguard.guards.guard import Guard
 
 __all__ = ["RunState", "live_runs", "on_begin"]
@@ -47,6 +48,7 @@ class RunState:
         "__weakref__",
         "_lock",
         "_on_stop",
+        "_watching",
         "chain",
         "ended",
         "guards",
@@ -80,7 +82,8 @@ class RunState:
         self.watch: tuple[tuple[RunState, Guard], ...] = tuple(
             (run, guard) for run in self.chain for guard in run.guards
         )
-        """All the guards that are asked about a call of this run, with the run they belong to."""
+        """All the guards of this run and those around it, with the run they belong to."""
+        self._watching: dict[Kind, tuple[tuple[RunState, Guard], ...]] = {}
         self.span: Span | None = None
         """The root span."""
         self.started = time.monotonic()
@@ -113,6 +116,14 @@ class RunState:
         if self.span is None:
             return ""
         return format(self.span.get_span_context().trace_id, "032x")
+
+    def watching(self, kind: Kind) -> tuple[tuple[RunState, Guard], ...]:
+        """Those of `watch` that are asked about operations of that kind."""
+        found = self._watching.get(kind)
+        if found is None:
+            found = tuple((run, guard) for run, guard in self.watch if guard.looks_at(kind))
+            self._watching[kind] = found
+        return found
 
     def latched(self) -> Stop | None:
         """Why this run, or the nearest that it is part of, was stopped; None while it may go on."""
