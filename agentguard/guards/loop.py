@@ -10,7 +10,7 @@ from agentguard.errors import LoopDetected, Refused
 from agentguard.guards.arguments import whole_number
 from agentguard.guards.call import Call
 from agentguard.guards.guard import Guard, Mode, OnError
-from agentguard.guards.loop_answer import Answer
+from agentguard.guards.loop_answer import CANNOT_CHANGE, Answer
 from agentguard.guards.loop_answers import Answers, messages, opening_of, said
 from agentguard.guards.loop_track import LONGEST_CYCLE, Circle, Step, Track
 from agentguard.guards.loop_turns import Round, Turns
@@ -85,22 +85,25 @@ class LoopGuard(Guard):
             track = caller.tools
             if kind == "agent" and (nested := self._called_by_itself(call)) is not None:
                 return nested
+            step = Step(call)
+            call.held[self] = (step, caller)
+            if not track.is_suspicious:
+                # Needs no lock: a deque grows in one step.
+                track.begun.append(step)
+                return None
         elif kind == "llm" and call.has_content:
             caller = self._caller(call)
             track = caller.models
+            step = Step(call)
+            call.held[self] = (step, caller)
         else:
-            return None
-        step = Step(call)
-        call.held[self] = (step, caller)
-        if kind != "llm" and not track.is_suspicious:
-            track.begin(step)
             return None
         with self._lock:
             if kind == "llm" and caller.turns.is_suspicious:
                 again = self._told_again(call, caller.turns.hear(call))
                 if again is not None:
                     return again
-            track.begin(step)
+            track.begun.append(step)
             if not track.is_suspicious:
                 return None
             track.look()
@@ -137,7 +140,7 @@ class LoopGuard(Guard):
             what = f"{_shown(call)} comes {circle.rounds} times in a row"
         else:
             what = f"{' -> '.join(step.name for step in steps)} begins its round {circle.rounds}"
-        known = all(step.answer is not None for step in steps)
+        known = all(step.told is not None for step in steps)
         answers = ", and nothing came out differently" if known else ""
         return self.stop(
             f"{what}{answers}", limit=self._repeats, used=circle.rounds, unit="repeats"
@@ -146,15 +149,14 @@ class LoopGuard(Guard):
     def _tool_answered(self, call: Call, answers: Answers, step: Step) -> Verdict | None:
         told = call.output
         if call.outcome == "error":
-            step.failed = True
-            step.answer = Answer(call.error)
+            step.failed, step.told = True, Answer(call.error)
             times = answers.failed(step)
             what, told = "failed the same way", call.error or "without a message"
         else:
             step.failed = False
-            if told is not None:
-                step.answer = Answer(told)
+            step.told = told if isinstance(told, CANNOT_CHANGE) else Answer(told)
             if isinstance(told, _SAYS_NOTHING):
+                step.asked = None
                 answers.worked()
                 return None
             times = answers.told(step)
@@ -171,7 +173,7 @@ class LoopGuard(Guard):
             step.failed = failed
             if text or tools:
                 said_so = {"text": text, "tools": tools} if tools else text
-                step.answer = Answer(said_so, says_wait=False)
+                step.told = Answer(said_so, says_wait=False)
         is_words = bool(text) and not tools and not failed
         size = len(messages(call.content)) if call.content is not None else -1
         times = caller.answers.said(Answer(text) if is_words else None, size)

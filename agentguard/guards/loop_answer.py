@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from agentguard.guards.normalise import forms, text_form
 
-__all__ = ["Answer", "says_wait"]
+__all__ = ["CANNOT_CHANGE", "Answer", "says_wait"]
 
-_CANNOT_CHANGE: Final = (str, int, float, type(None))
+CANNOT_CHANGE: Final = (str, int, float, type(None))
+"""What need not be copied to be kept as it is."""
 _UNREAD: Final = object()
 _MOST_KEPT: Final = 65_536
 """Bytes of an answer that are kept to be looked into later."""
@@ -46,7 +47,7 @@ class Answer:
         self._fruitless: bool | None = None
         self._form: object = _UNREAD
         self._kept: Any = value
-        if not isinstance(value, _CANNOT_CHANGE):
+        if not isinstance(value, CANNOT_CHANGE):
             self._freeze(value)
 
     def is_like(self, other: Answer) -> bool:

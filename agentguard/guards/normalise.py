@@ -107,8 +107,8 @@ def _simple_form(arguments: dict[Any, Any]) -> object:
             return None
         if not _is_made_anew(key):
             kept.append((key, value))
-    if len(kept) > 1:
-        kept.sort(key=_first)
+    # By their names: no two are the same, so that no values are compared.
+    kept.sort()
     return tuple(kept)
 
 
