@@ -40,10 +40,10 @@ class SpanScope:
     __slots__ = (
         "_call",
         "_counted",
-        "_given",
         "_root",
         "_token",
         "attributes",
+        "given",
         "span",
         "span_name",
     )
@@ -61,7 +61,8 @@ class SpanScope:
         self._call = None
         self._counted: tuple[RunState, str] | None = None
         self._root: RunState | None = None
-        self._given: Callable[[], object] | None = None
+        self.given: Callable[[], object] | None = None
+        """Makes what the work is given, for guards that look at it."""
 
     def open(self) -> Context:
         """Start the span; the context returned is the one in which it is current.
@@ -100,10 +101,6 @@ class SpanScope:
         if self._root is not None:
             self._root.end()
 
-    def given(self, arguments: Callable[[], object]) -> None:
-        """Tell what the work is given, for guards that look at it; called only if they do."""
-        self._given = arguments
-
     def returned(self, value: object) -> None:
         """Tell what the work gave back: to guards, and to the span when content is captured."""
         if self._call is not None:
@@ -129,8 +126,14 @@ class SpanScope:
     def _describe(
         self, operation: Kind, place: Place, attributes: Mapping[str, AttributeValue]
     ) -> Call:
-        name = self.span_name.partition(" ")[2]
-        return Call(operation, name, place.run, parent=place.call, attributes=attributes)
+        return Call(
+            operation,
+            self.span_name.partition(" ")[2],
+            place.run,
+            parent=place.call,
+            attributes=attributes,
+            arguments=self.given if operation == "tool" else None,
+        )
 
     def _begin_unwatched(self, run: RunState, operation: Kind) -> None:
         """No guard looks at it: it is counted, and refused where the run was stopped."""

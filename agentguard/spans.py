@@ -47,19 +47,6 @@ class ToolSpan(SpanScope):
     __slots__ = ()
     operation = "tool"
 
-    def _describe(
-        self, operation: Kind, place: Place, attributes: Mapping[str, AttributeValue]
-    ) -> Call:
-        name = self.span_name.partition(" ")[2]
-        return Call(
-            operation,
-            name,
-            place.run,
-            parent=place.call,
-            attributes=attributes,
-            arguments=self._given,
-        )
-
     def record_input(self, value: object) -> None:
         """Record the arguments of the call."""
         self._record(semconv.TOOL_CALL_ARGUMENTS, value)

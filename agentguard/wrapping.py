@@ -49,7 +49,7 @@ def _wrap_function(function: Callable[..., Any], scope: Scope) -> Callable[..., 
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         span = scope()
-        span.given(partial(_arguments, function, args, kwargs))
+        span.given = partial(_arguments, function, args, kwargs)
         with span:
             if runtime.capture_content:
                 span.record_input(_arguments(function, args, kwargs))
@@ -64,7 +64,7 @@ def _wrap_coroutine(function: Callable[..., Any], scope: Scope) -> Callable[...,
     @wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
         span = scope()
-        span.given(partial(_arguments, function, args, kwargs))
+        span.given = partial(_arguments, function, args, kwargs)
         with span:
             if runtime.capture_content:
                 span.record_input(_arguments(function, args, kwargs))
@@ -137,8 +137,7 @@ class _Steps:
     ) -> None:
         self._scope = scope
         self._items: list[object] | None = None
-        arguments = partial(_arguments, function, args, kwargs)
-        scope.given(arguments)
+        arguments = scope.given = partial(_arguments, function, args, kwargs)
         self._context = scope.open()
         if runtime.capture_content:
             self._items = []

@@ -32,9 +32,10 @@ def admit(call: Call) -> None:
 
     A call that is admitted must be settled.
     """
-    if call.run.latched() is not None:
+    run = call.run
+    if run.stopped is not None or run.parent is not None:
         refuse_if_stopped(call)
-    passed = watch = call.run.watching(call.kind)
+    passed = watch = run.watching[call.kind]
     for asked in watch:
         run, guard = asked
         try:
@@ -67,7 +68,7 @@ def proceed(call: Call) -> None:
     stop = call.run.latched()
     if stop is not None and stop.cuts_streams:
         raise stop.exception()
-    for run, guard in call.run.watching(call.kind):
+    for run, guard in call.run.watching[call.kind]:
         try:
             verdict = guard.on_progress(call)
         except Exception as problem:  # noqa: BLE001 - the boundary of a guard's own errors

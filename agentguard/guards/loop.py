@@ -24,8 +24,6 @@ _TRACKED: Final = frozenset({"tool", "agent", "retrieval"})
 _PATIENCE: Final = 10
 """How many rounds of waiting for something are not a loop yet."""
 _SHOWN: Final = 60
-_SAYS_NOTHING: Final = (int, float, type(None))
-"""Answers that do not say that nothing came of it."""
 
 
 class LoopGuard(Guard):
@@ -81,7 +79,10 @@ class LoopGuard(Guard):
         """Refuses the call that goes round once more."""
         kind = call.kind
         if kind in _TRACKED:
-            caller = self._caller(call)
+            agent = call.parent
+            found = None if agent is None else agent.held.get(self._key)
+            # Nearly always an agent has called it: what it has done is at hand then.
+            caller = self._caller(call) if found is None else cast("_Caller", found)
             track = caller.tools
             if kind == "agent" and (nested := self._called_by_itself(call)) is not None:
                 return nested
@@ -112,21 +113,26 @@ class LoopGuard(Guard):
 
     def on_end(self, call: Call) -> Verdict | None:
         """Takes in what came back, and stops where it is the same once more."""
-        held = call.held.pop(self, None)
+        held = cast("tuple[Step, _Caller] | None", call.held.pop(self, None))
         if call.outcome == "refused":
             return None
+        if call.kind == "llm":
+            with self._lock:
+                return self._model_answered(call, held)
         if held is None:
-            if call.kind == "llm":
-                with self._lock:
-                    return self._model_answered(call, self._caller(call), None)
             return None
-        step, caller = cast("tuple[Step, _Caller]", held)
+        step, caller = held
+        told = call.output
         with self._lock:
-            if call.kind == "llm":
-                caller.models.look()
-                return self._model_answered(call, caller, step)
             caller.tools.look()
-            return self._tool_answered(call, caller.answers, step)
+            if call.outcome == "error":
+                step.failed, step.told = True, Answer(call.error)
+                times = caller.answers.failed(step)
+            else:
+                step.failed = False
+                step.told = told if isinstance(told, CANNOT_CHANGE) else Answer(told)
+                times = caller.answers.told(step)
+        return self._nothing_comes_of_it(call, times) if times else None
 
     def _objection(self, call: Call, circle: Circle) -> Verdict | None:
         steps = circle.steps
@@ -146,27 +152,17 @@ class LoopGuard(Guard):
             f"{what}{answers}", limit=self._repeats, used=circle.rounds, unit="repeats"
         )
 
-    def _tool_answered(self, call: Call, answers: Answers, step: Step) -> Verdict | None:
-        told = call.output
+    def _nothing_comes_of_it(self, call: Call, times: int) -> Verdict:
         if call.outcome == "error":
-            step.failed, step.told = True, Answer(call.error)
-            times = answers.failed(step)
             what, told = "failed the same way", call.error or "without a message"
         else:
-            step.failed = False
-            step.told = told if isinstance(told, CANNOT_CHANGE) else Answer(told)
-            if isinstance(told, _SAYS_NOTHING):
-                step.asked = None
-                answers.worked()
-                return None
-            times = answers.told(step)
-            what = "asked in other words found nothing"
-        if not times:
-            return None
-        reason = f"{_shown(call)} {what} {times} times in a row: {_short(str(told))}"
+            what, told = "asked in other words found nothing", str(call.output)
+        reason = f"{_shown(call)} {what} {times} times in a row: {_short(told)}"
         return self.stop(reason, limit=times, used=times, unit="repeats")
 
-    def _model_answered(self, call: Call, caller: _Caller, step: Step | None) -> Verdict | None:
+    def _model_answered(self, call: Call, held: tuple[Step, _Caller] | None) -> Verdict | None:
+        step, caller = held or (None, self._caller(call))
+        caller.models.look()
         text, tools = said(call.output)
         failed = call.outcome == "error"
         if step is not None:
@@ -199,7 +195,9 @@ class LoopGuard(Guard):
         )
 
     def _caller(self, call: Call) -> _Caller:
-        agent = call.enclosing("agent")
+        agent = call.parent
+        if agent is not None and agent.kind != "agent":
+            agent = agent.enclosing("agent")
         if agent is not None:
             found = agent.held.get(self._key)
             if found is None:
@@ -243,14 +241,10 @@ class _Caller:
     __slots__ = ("answers", "models", "tools", "turns")
 
     def __init__(self, repeats: int, window: int | None) -> None:
-        self.tools = Track(repeats, window, _arguments)
+        self.tools = Track(repeats, window)
         self.models = Track(repeats, window, _request)
         self.answers = Answers(repeats)
         self.turns = Turns(repeats, window)
-
-
-def _arguments(call: Call) -> Forms:
-    return forms(call.arguments)
 
 
 def _request(call: Call) -> Forms:

@@ -18,6 +18,8 @@ _MORE: Final = 2
 """How much oftener different calls may fail the same way than the same call may be made."""
 _MORE_QUESTIONS: Final = 5
 """How much oftener a question may be put in other words, and nothing be found."""
+_SAYS_NOTHING: Final = (int, float, type(None))
+"""Answers that do not say whether anything came of it."""
 _SETTING: Final = ("system", "developer")
 _TARGETS: Final = frozenset({
     "path", "file", "filename", "file_path", "filepath", "url", "uri", "href", "package", "table",
@@ -70,6 +72,10 @@ class Answers:
         """
         self._failures.clear()
         told = self._told
+        if isinstance(step.told, _SAYS_NOTHING):
+            step.asked = None
+            told.clear()
+            return 0
         if told and told[-1].name != step.name:
             told.clear()
         told.append(step)
@@ -89,11 +95,6 @@ class Answers:
         while told.popleft() is not step:
             pass
         return 0
-
-    def worked(self) -> None:
-        """A tool brought back something of which nothing is known, or that says to wait."""
-        self._failures.clear()
-        self._told.clear()
 
     def said(self, answer: Answer | None, size: int) -> int:
         """How often a model gave this answer in words, and no other, if too often.

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from agentguard.guards.call import Call
 from agentguard.guards.loop_answer import Answer
-from agentguard.guards.normalise import Forms
+from agentguard.guards.normalise import Forms, forms
 
 __all__ = ["LONGEST_CYCLE", "Circle", "Step", "Track"]
 
@@ -74,6 +74,8 @@ class Track:
     For each length of a cycle it keeps how many of the latest steps are alike to the one so many
     before: a few comparisons a step, however many there were. A step is looked into when its call
     has ended, or when it might be one too many; so most calls begin without delay.
+
+    `read` gives the forms of what makes a call the same; by default those of its arguments.
     """
 
     __slots__ = (
@@ -88,7 +90,12 @@ class Track:
         "steps",
     )
 
-    def __init__(self, repeats: int, window: int | None, read: Callable[[Call], Forms]) -> None:
+    def __init__(
+        self,
+        repeats: int,
+        window: int | None,
+        read: Callable[[Call], Forms] | None = None,
+    ) -> None:
         self._repeats = repeats
         self._read = read
         # Room for a call more in each round than the cycle has.
@@ -104,12 +111,12 @@ class Track:
 
     def look(self) -> None:
         """Look into the calls that have begun, in their order."""
-        begun, steps, seen = self.begun, self.steps, self._seen
+        begun, steps, seen, read = self.begun, self.steps, self._seen, self._read
         while begun:
             step = begun.popleft()
             if step.call is None:
                 continue
-            plain, loose_form = self._read(step.call)
+            plain, loose_form = forms(step.call.arguments) if read is None else read(step.call)
             step.call, step.asked = None, plain
             step.plain = step.loose = loose = hash((step.name, plain))
             if loose_form is not plain:

@@ -79,37 +79,28 @@ def forms(arguments: object) -> Forms:
     if isinstance(arguments, str):
         arguments = _parsed(arguments)
     if type(arguments) is dict:
-        simple = _simple_form(arguments)
-        if simple is not None:
+        # What most tools are given: a few names with short texts and numbers.
+        kept = []
+        for key, value in arguments.items():
+            kind = type(value)
+            if kind is str and len(value) <= _SHORT:
+                # Costs less than to look for white space that is odd.
+                value = " ".join(value.split())
+                if _may_look_like_noise(value) and not _IS_AN_ID.fullmatch(value):
+                    break
+            elif not (value is None or kind is bool or (kind is int and value < _CLOCKS_BEGIN)):
+                break
+            if type(key) is not str:
+                break
+            if not _is_made_anew(key):
+                kept.append((key, value))
+        else:
+            # By their names: no two are the same, so that no values are compared.
+            kept.sort()
+            simple = tuple(kept)
             return simple, simple
     plain, loose, is_noisy = _walk(arguments, 0, [_MOST_PARTS])
     return plain, loose if is_noisy else plain
-
-
-def _simple_form(arguments: dict[Any, Any]) -> object:
-    """The form of what most tools are given, a few names with short texts and numbers; or None."""
-    kept = []
-    for key, value in arguments.items():
-        kind = type(value)
-        if kind is str:
-            if len(value) > _SHORT:
-                return None
-            # Costs less than to look for white space that is odd.
-            value = " ".join(value.split())
-            if _may_look_like_noise(value) and not _IS_AN_ID.fullmatch(value):
-                return None
-        elif kind is int:
-            if value > _CLOCKS_BEGIN:
-                return None
-        elif value is not None and kind is not bool:
-            return None
-        if type(key) is not str:
-            return None
-        if not _is_made_anew(key):
-            kept.append((key, value))
-    # By their names: no two are the same, so that no values are compared.
-    kept.sort()
-    return tuple(kept)
 
 
 def _may_look_like_noise(text: str) -> bool:

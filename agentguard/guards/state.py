@@ -38,6 +38,19 @@ def on_begin(tell: Callable[[RunState], object]) -> None:
     _begun.append(tell)
 
 
+class _Watching(dict["Kind", tuple[tuple["RunState", "Guard"], ...]]):
+    """The guards that look at each kind of operation, found when it is first met."""
+
+    __slots__ = ("_all",)
+
+    def __init__(self, everyone: tuple[tuple[RunState, Guard], ...]) -> None:
+        self._all = everyone
+
+    def __missing__(self, kind: Kind) -> tuple[tuple[RunState, Guard], ...]:
+        found = self[kind] = tuple((run, guard) for run, guard in self._all if guard.looks_at(kind))
+        return found
+
+
 class RunState:
     """The scope of guards: one run, made by `agentguard.run` or implied by a root span.
 
@@ -48,7 +61,6 @@ class RunState:
         "__weakref__",
         "_lock",
         "_on_stop",
-        "_watching",
         "chain",
         "ended",
         "guards",
@@ -62,6 +74,7 @@ class RunState:
         "stopped",
         "tally",
         "watch",
+        "watching",
     )
 
     def __init__(
@@ -83,7 +96,8 @@ class RunState:
             (run, guard) for run in self.chain for guard in run.guards
         )
         """All the guards of this run and those around it, with the run they belong to."""
-        self._watching: dict[Kind, tuple[tuple[RunState, Guard], ...]] = {}
+        self.watching = _Watching(self.watch)
+        """Those of them that are asked about each kind of operation."""
         self.span: Span | None = None
         """The root span."""
         self.started = time.monotonic()
@@ -116,14 +130,6 @@ class RunState:
         if self.span is None:
             return ""
         return format(self.span.get_span_context().trace_id, "032x")
-
-    def watching(self, kind: Kind) -> tuple[tuple[RunState, Guard], ...]:
-        """Those of `watch` that are asked about operations of that kind."""
-        found = self._watching.get(kind)
-        if found is None:
-            found = tuple((run, guard) for run, guard in self.watch if guard.looks_at(kind))
-            self._watching[kind] = found
-        return found
 
     def latched(self) -> Stop | None:
         """Why this run, or the nearest that it is part of, was stopped; None while it may go on."""
