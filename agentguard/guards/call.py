@@ -65,6 +65,8 @@ class Call:
     model: str | None = None
     max_tokens: int | None = None
     """The output tokens that the request allows."""
+    size: int | None = None
+    """Bytes of text in what a model is sent, once a guard has measured it."""
     _arguments: Callable[[], object] | object = None
     _content: Callable[[], object] | object = None
 
@@ -137,6 +139,7 @@ class Call:
     @content.setter
     def content(self, value: Callable[[], object] | object) -> None:
         self._content = value
+        self.size = None
 
     def scope(self, scope: Scope) -> str | None:
         """The name of the run, goal, session, user, agent, tool or model that the call is for."""
