@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from agentguard import semconv
 from agentguard.prices.model import Usage
@@ -104,7 +104,7 @@ class Call:
         if content is not None:
             self._content = content
         self.started = time.monotonic()
-        self.held: dict[object, object] = {}
+        self.held: dict[object, Any] = {}
         """What each guard remembers of this call between its hooks, by guard."""
 
     @property

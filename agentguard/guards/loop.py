@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import ClassVar, Final, cast
+from typing import ClassVar, Final
 
 from agentguard.errors import LoopDetected, Refused
 from agentguard.guards.arguments import whole_number
@@ -80,9 +80,9 @@ class LoopGuard(Guard):
         kind = call.kind
         if kind in _TRACKED:
             agent = call.parent
-            found = None if agent is None else agent.held.get(self._key)
             # Nearly always an agent has called it: what it has done is at hand then.
-            caller = self._caller(call) if found is None else cast("_Caller", found)
+            found: _Caller | None = None if agent is None else agent.held.get(self._key)
+            caller = found or self._caller(call)
             track = caller.tools
             if kind == "agent" and (nested := self._called_by_itself(call)) is not None:
                 return nested
@@ -113,7 +113,7 @@ class LoopGuard(Guard):
 
     def on_end(self, call: Call) -> Verdict | None:
         """Takes in what came back, and stops where it is the same once more."""
-        held = cast("tuple[Step, _Caller] | None", call.held.pop(self, None))
+        held: tuple[Step, _Caller] | None = call.held.pop(self, None)
         if call.outcome == "refused":
             return None
         if call.kind == "llm":
@@ -199,11 +199,11 @@ class LoopGuard(Guard):
         if agent is not None and agent.kind != "agent":
             agent = agent.enclosing("agent")
         if agent is not None:
-            found = agent.held.get(self._key)
+            found: _Caller | None = agent.held.get(self._key)
             if found is None:
                 # Of two threads that come here at once, both get the first one's.
                 found = agent.held.setdefault(self._key, self._new_caller())
-            return cast("_Caller", found)
+            return found
         name = call.attributes.get(AGENT_NAME) if call.kind != "agent" else None
         if not isinstance(name, str):
             return self._nobody

@@ -122,7 +122,11 @@ class Track:
             if loose_form is not plain:
                 step.loose = loose = hash((step.name, loose_form))
             if len(steps) == self._kept:
-                self._forget_oldest()
+                oldest = steps.popleft().loose
+                if seen[oldest] == 1:
+                    del seen[oldest]
+                else:
+                    seen[oldest] -= 1
             if loose in seen:
                 seen[loose] += 1
                 self._count_alike(loose)
@@ -133,14 +137,6 @@ class Track:
                     self._was_alike = False
             steps.append(step)
         self.is_suspicious = len(seen) < len(steps) or self._repeats == 2
-
-    def _forget_oldest(self) -> None:
-        oldest = self.steps.popleft().loose
-        seen = self._seen
-        if seen[oldest] == 1:
-            del seen[oldest]
-        else:
-            seen[oldest] -= 1
 
     def _count_alike(self, loose: int) -> None:
         steps, alike = self.steps, self._alike
