@@ -13,7 +13,7 @@ from opentelemetry.util.types import AttributeValue
 
 from agentguard import semconv
 from agentguard.content import to_text
-from agentguard.guards.call import Call, Kind, Outcome
+from agentguard.guards.call import MODEL_KINDS, Call, Kind, Outcome
 from agentguard.guards.enforcement import admit, settle
 from agentguard.guards.implied import implied_run
 from agentguard.guards.place import Place, at, current_place, mark
@@ -48,6 +48,8 @@ class SpanScope:
         "span_name",
     )
     kind: ClassVar[SpanKind] = SpanKind.INTERNAL
+    _outer: Callable[..., Context] = staticmethod(get_current)
+    """Gives the context that the span starts in."""
     operation: ClassVar[Kind | None] = None
     """What guards are asked about; None for what they do not look at."""
 
@@ -72,11 +74,21 @@ class SpanScope:
         context = self._outer()
         attributes = {**inherited(context), **self.attributes}
         place = current_place(context) or self._implied(context)
-        if place is not None and self.operation is not None:
-            if self.operation in _SIMPLE and not place.run.watch:
-                self._begin_unwatched(place.run, self.operation)
+        operation = self.operation
+        if place is not None and operation is not None:
+            if operation in _SIMPLE and not place.run.watch:
+                self._begin_unwatched(place.run, operation)
             else:
-                call = self._call = self._describe(self.operation, place, attributes)
+                call = self._call = Call(
+                    operation,
+                    self.span_name.partition(" ")[2],
+                    place.run,
+                    parent=place.call,
+                    attributes=attributes,
+                    arguments=self.given if operation == "tool" else None,
+                )
+                if operation in MODEL_KINDS:
+                    _name_model(call)
                 admit(call)
                 place = Place(place.run, call)
         try:
@@ -123,18 +135,6 @@ class SpanScope:
             self._root.id = self._root.trace_id
         return context if mark(self.span, place) else at(place, context)
 
-    def _describe(
-        self, operation: Kind, place: Place, attributes: Mapping[str, AttributeValue]
-    ) -> Call:
-        return Call(
-            operation,
-            self.span_name.partition(" ")[2],
-            place.run,
-            parent=place.call,
-            attributes=attributes,
-            arguments=self.given if operation == "tool" else None,
-        )
-
     def _begin_unwatched(self, run: RunState, operation: Kind) -> None:
         """No guard looks at it: it is counted, and refused where the run was stopped."""
         stop = run.latched()
@@ -168,10 +168,6 @@ class SpanScope:
         detach(self._token)
         self.close(error)
 
-    def _outer(self) -> Context:
-        """The context the span starts in."""
-        return get_current()
-
     def record_input(self, value: object) -> None:
         """Record what the work was given. Kept only when content is captured."""
         self._record(semconv.INPUT_VALUE, value)
@@ -186,6 +182,16 @@ class SpanScope:
 
     def _set(self, attributes: Mapping[str, AttributeValue | None]) -> None:
         self.span.set_attributes(present(attributes))
+
+
+def _name_model(call: Call) -> None:
+    """Tell what model the call is to, by what its span says."""
+    attributes = call.attributes
+    provider, model = attributes.get(semconv.PROVIDER_NAME), attributes.get(semconv.REQUEST_MODEL)
+    most = attributes.get(semconv.REQUEST_MAX_TOKENS)
+    call.provider = str(provider) if provider is not None else None
+    call.model = str(model) if model is not None else None
+    call.max_tokens = int(most) if isinstance(most, (int, float)) else None
 
 
 def _outcome(error: BaseException | None) -> Outcome:

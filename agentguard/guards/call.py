@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from agentguard.guards.guard import Guard
     from agentguard.guards.state import RunState
 
-__all__ = ["MODEL_KINDS", "Call", "Kind", "Outcome", "Scope"]
+__all__ = ["MODEL_KINDS", "SCOPE_ATTRIBUTES", "Call", "Kind", "Outcome", "Scope"]
 
 Kind = Literal["llm", "embedding", "tool", "agent", "retrieval", "workflow"]
 """The kinds of span that guards are asked about, as the store calls them."""
@@ -26,12 +26,13 @@ Outcome = Literal["open", "ok", "error", "cancelled", "abandoned", "refused"]
 
 Scope = Literal["run", "goal", "session", "user", "agent", "tool", "model"]
 
-_SCOPE_ATTRIBUTES = {
+SCOPE_ATTRIBUTES = {
     "goal": semconv.RUN_GOAL,
     "session": semconv.SESSION_ID,
     "user": semconv.USER_ID,
     "agent": semconv.AGENT_NAME,
 }
+"""The attributes that name what a call is for."""
 
 
 class Call:
@@ -149,7 +150,7 @@ class Call:
             return self.model
         if scope == "tool":
             return self.name if self.kind == "tool" else self._enclosing("tool")
-        found = self.attributes.get(_SCOPE_ATTRIBUTES[scope])
+        found = self.attributes.get(SCOPE_ATTRIBUTES[scope])
         return None if found is None else str(found)
 
     def enclosing(self, kind: Kind) -> Call | None:
