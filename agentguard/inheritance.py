@@ -29,7 +29,7 @@ _KEY = create_key("agentguard-inherited")
 
 def inherited(context: Context | None = None) -> Attributes:
     """The attributes spans inherit in the context; empty outside of runs and agents."""
-    found = get_value(_KEY, context)
+    found = get_value(_KEY) if context is None else context.get(_KEY)
     return found if isinstance(found, dict) else _from_baggage(context)
 
 

@@ -13,7 +13,7 @@ from opentelemetry.util.types import AttributeValue
 
 from agentguard import semconv
 from agentguard.content import to_text
-from agentguard.guards.call import Call, Kind, Outcome
+from agentguard.guards.call import MODEL_KINDS, Call, Kind, Outcome
 from agentguard.guards.enforcement import admit, settle
 from agentguard.guards.implied import implied_run
 from agentguard.guards.place import Place, at, current_place, mark
@@ -42,10 +42,10 @@ class SpanScope:
         "_context",
         "_counted",
         "_failure",
-        "_given",
         "_root",
         "_token",
         "attributes",
+        "given",
         "span",
         "span_name",
     )
@@ -65,7 +65,9 @@ class SpanScope:
         self._failure: str | None = None
         self._counted: tuple[RunState, str] | None = None
         self._root: RunState | None = None
-        self._given: Callable[[], object] | None = None
+        self.given: Callable[[], object] | None = None
+        """Makes what the work is given, for guards that look at it: a tool's arguments, what a
+        model is sent. To be set before the span is opened."""
 
     def within(self, context: Context) -> Self:
         """Let the span be part of that context, and not of the current one."""
@@ -80,11 +82,22 @@ class SpanScope:
         context = self._outer()
         attributes = {**inherited(context), **self.attributes}
         place = current_place(context) or self._implied(context)
-        if place is not None and self.operation is not None:
-            if self.operation in _SIMPLE and not place.run.watch:
-                self._begin_unwatched(place.run, self.operation)
+        operation = self.operation
+        if place is not None and operation is not None:
+            if operation in _SIMPLE and not place.run.watch:
+                self._begin_unwatched(place.run, operation)
             else:
-                call = self._call = self._describe(self.operation, place, attributes)
+                call = self._call = Call(
+                    operation,
+                    self.span_name.partition(" ")[2],
+                    place.run,
+                    parent=place.call,
+                    attributes=attributes,
+                    arguments=self.given if operation == "tool" else None,
+                    content=self.given if operation in MODEL_KINDS else None,
+                )
+                if operation in MODEL_KINDS:
+                    _name_model(call)
                 admit(call)
                 place = Place(place.run, call)
         try:
@@ -102,18 +115,17 @@ class SpanScope:
         """End the span, recording the error that ended its work if there was one."""
         if error is not None:
             record_error(self.span, error)
-        failed = error is None and self._failure is not None
-        self._settle("error" if failed else _outcome(error), error)
+            self._settle(_outcome(error), error)
+        elif self._failure is not None:
+            self._settle("error", None)
+        elif self._call is not None:
+            self._call.span = None
+            settle(self._call)
+        elif self._counted is not None:
+            self._settle("ok", None)
         self.span.end()
         if self._root is not None:
             self._root.end()
-
-    def given(self, arguments: Callable[[], object]) -> None:
-        """Tell what the work is given, for guards that look at it; called only if they do.
-
-        For a tool that is its arguments, for a model the messages.
-        """
-        self._given = arguments
 
     def record_failure(self, message: str, type: str = "error") -> None:  # noqa: A002 - its name
         """Record that the work failed though it raised nothing; `type` is for `error.type`."""
@@ -144,12 +156,6 @@ class SpanScope:
             self._root.span = self.span
             self._root.id = self._root.trace_id
         return context if mark(self.span, place) else at(place, context)
-
-    def _describe(
-        self, operation: Kind, place: Place, attributes: Mapping[str, AttributeValue]
-    ) -> Call:
-        name = self.span_name.partition(" ")[2]
-        return Call(operation, name, place.run, parent=place.call, attributes=attributes)
 
     def _begin_unwatched(self, run: RunState, operation: Kind) -> None:
         """No guard looks at it: it is counted, and refused where the run was stopped."""
@@ -204,6 +210,16 @@ class SpanScope:
 
     def _set(self, attributes: Mapping[str, AttributeValue | None]) -> None:
         self.span.set_attributes(present(attributes))
+
+
+def _name_model(call: Call) -> None:
+    """Tell what model the call is to, by what its span says."""
+    attributes = call.attributes
+    provider, model = attributes.get(semconv.PROVIDER_NAME), attributes.get(semconv.REQUEST_MODEL)
+    most = attributes.get(semconv.REQUEST_MAX_TOKENS)
+    call.provider = str(provider) if provider is not None else None
+    call.model = str(model) if model is not None else None
+    call.max_tokens = int(most) if isinstance(most, (int, float)) else None
 
 
 def _outcome(error: BaseException | None) -> Outcome:

@@ -10,18 +10,15 @@ exception is recorded on the span and goes on unchanged. Names and attributes ar
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
-from opentelemetry.util.types import AttributeValue
 
 from agentguard import semconv
 from agentguard.answer_attributes import answer_attributes
 from agentguard.content import to_message, to_messages
-from agentguard.guards.call import Call, Kind
-from agentguard.guards.place import Place
 from agentguard.inheritance import inherited, with_inherited
 from agentguard.prices.model import Usage
 from agentguard.span_scope import Attributes, SpanScope, present
@@ -49,13 +46,6 @@ class ToolSpan(SpanScope):
 
     __slots__ = ()
     operation = "tool"
-
-    def _describe(
-        self, operation: Kind, place: Place, attributes: Mapping[str, AttributeValue]
-    ) -> Call:
-        call = super()._describe(operation, place, attributes)
-        call.arguments = self._given
-        return call
 
     def record_input(self, value: object) -> None:
         """Record the arguments of the call."""
@@ -119,11 +109,6 @@ class EmbeddingsSpan(SpanScope):
     kind = SpanKind.CLIENT
     operation = "embedding"
 
-    def _describe(
-        self, operation: Kind, place: Place, attributes: Mapping[str, AttributeValue]
-    ) -> Call:
-        return _with_model(super()._describe(operation, place, attributes), attributes)
-
     def record_usage(self, *, input_tokens: int | None = None) -> None:
         """Record the tokens the provider counted."""
         if self._call is not None:
@@ -153,13 +138,6 @@ class ChatSpan(SpanScope):
     __slots__ = ("_started",)
     kind = SpanKind.CLIENT
     operation = "llm"
-
-    def _describe(
-        self, operation: Kind, place: Place, attributes: Mapping[str, AttributeValue]
-    ) -> Call:
-        call = _with_model(super()._describe(operation, place, attributes), attributes)
-        call.content = self._given
-        return call
 
     def open(self) -> Context:
         """Start the span, and the clock for the first chunk."""
@@ -261,15 +239,6 @@ class ChatSpan(SpanScope):
     def record_output(self, value: object) -> None:
         """Record the messages received."""
         self.record_messages(output=value)
-
-
-def _with_model(call: Call, attributes: Mapping[str, AttributeValue]) -> Call:
-    provider, model = attributes.get(semconv.PROVIDER_NAME), attributes.get(semconv.REQUEST_MODEL)
-    most = attributes.get(semconv.REQUEST_MAX_TOKENS)
-    call.provider = str(provider) if provider is not None else None
-    call.model = str(model) if model is not None else None
-    call.max_tokens = int(most) if isinstance(most, (int, float)) else None
-    return call
 
 
 def agent_span(

@@ -49,7 +49,7 @@ def _wrap_function(function: Callable[..., Any], scope: Scope) -> Callable[..., 
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         span = scope()
-        span.given(partial(_arguments, function, args, kwargs))
+        span.given = partial(_arguments, function, args, kwargs)
         with span:
             if runtime.capture_content:
                 span.record_input(_arguments(function, args, kwargs))
@@ -64,7 +64,7 @@ def _wrap_coroutine(function: Callable[..., Any], scope: Scope) -> Callable[...,
     @wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
         span = scope()
-        span.given(partial(_arguments, function, args, kwargs))
+        span.given = partial(_arguments, function, args, kwargs)
         with span:
             if runtime.capture_content:
                 span.record_input(_arguments(function, args, kwargs))
@@ -137,8 +137,7 @@ class _Steps:
     ) -> None:
         self._scope = scope
         self._items: list[object] | None = None
-        arguments = partial(_arguments, function, args, kwargs)
-        scope.given(arguments)
+        arguments = scope.given = partial(_arguments, function, args, kwargs)
         self._context = scope.open()
         if runtime.capture_content:
             self._items = []
@@ -180,11 +179,15 @@ class _Steps:
 
 
 _signature = lru_cache(1024)(inspect.signature)
+_OWNERS = ("self", "cls")
 
 
 @lru_cache(1024)
-def _names(function: Callable[..., Any]) -> tuple[str, ...] | None:
-    """The function's parameters in order; None where some are not given by their own name."""
+def _names(function: Callable[..., Any]) -> tuple[tuple[str, ...], int] | None:
+    """The function's parameters in order, but for the object a method belongs to: 0 or 1 of them.
+
+    None where some are not given by their own name.
+    """
     try:
         parameters = _signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -192,21 +195,29 @@ def _names(function: Callable[..., Any]) -> tuple[str, ...] | None:
     plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     if any(parameter.kind not in plain for parameter in parameters):
         return None
-    return tuple(p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    owners = int(names[:1] in (["self"], ["cls"]))
+    return tuple(names[owners:]), owners
 
 
 def _arguments(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[str, object]:
     """The call's arguments by name, without the object a method belongs to."""
-    names = _names(function)
-    if names is not None and len(args) <= len(names):
+    known = _names(function)
+    if known is not None:
         # As binding them does it, which takes ten times as long.
-        bound = {**dict(zip(names, args, strict=False)), **kwargs}
-        return {name: value for name, value in bound.items() if name not in ("self", "cls")}
+        names, owners = known
+        own = args[owners:] if owners else args
+        if len(own) <= len(names):
+            bound = dict(zip(names, own, strict=False))
+            if not kwargs:
+                return bound
+            bound |= kwargs
+            return {name: value for name, value in bound.items() if name not in _OWNERS}
     try:
         bound = _signature(function).bind(*args, **kwargs).arguments
     except (TypeError, ValueError):
         # The call itself will say what is wrong with it, or the function has no signature.
         bound = {"args": args, "kwargs": kwargs}
-    return {name: value for name, value in bound.items() if name not in ("self", "cls")}
+    return {name: value for name, value in bound.items() if name not in _OWNERS}

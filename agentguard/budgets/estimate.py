@@ -37,6 +37,7 @@ _ENVELOPE: Final = 20
 _NUMBER_BYTES: Final = 3
 """A token: embeddings may be sent the numbers of tokens in the place of text."""
 _MOST_PARTS: Final = 100_000
+_NOTHING_KNOWN: Final = (0, 1)
 
 
 def size(content: object) -> int:
@@ -103,7 +104,7 @@ def _length(text: str) -> int:
 class Habit:
     """What the calls of one model used so far. A race between two calls loses one correction."""
 
-    __slots__ = ("_last", "_per_kilochar", "model", "output", "price", "provider")
+    __slots__ = ("_per_kilochar", "known", "model", "output", "price", "provider")
 
     def __init__(self, provider: str | None = None, model: str | None = None) -> None:
         self.provider = provider
@@ -112,8 +113,8 @@ class Habit:
         """The model's price, where that is known and does not change with time."""
         self.output = DEFAULT_OUTPUT
         """Tokens that will be answered: nearly the most of late."""
-        self._last: tuple[int | None, int] | None = None
-        """Bytes of the last call's content, and the tokens that it was."""
+        self.known: tuple[int | None, int] = _NOTHING_KNOWN
+        """Bytes of the last call's content, and the tokens that it was: more is counted on top."""
         self._per_kilochar = 410
 
     def input_for(self, size: int | None) -> int:
@@ -122,12 +123,9 @@ class Habit:
         An agent sends what it sent before and a little more: that counts as it was counted, and
         only the rest by its bytes.
         """
-        last = self._last
-        if last is None:
-            return DEFAULT_INPUT if size is None else 1 + size * 2 // 5
-        last_size, sent = last
+        last_size, sent = self.known
         if size is None:
-            return sent
+            return DEFAULT_INPUT if self.known is _NOTHING_KNOWN else sent
         if last_size is None:
             return 1 + size * 2 // 5
         if size >= last_size:
@@ -147,7 +145,7 @@ class Habit:
     def learn(self, size: int | None, sent: int, answered: int) -> None:
         """Take in what a call really used."""
         if sent:
-            self._last = size, sent
+            self.known = size, sent
         # Falls slowly: one short answer does not make the next one short.
         falling = answered + (self.output - answered) * 7 // 8
         self.output = max(answered, falling)

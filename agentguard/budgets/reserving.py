@@ -30,9 +30,15 @@ def estimate(call: Call, account: Account, habit: Habit, price: TokenPrice | Non
     A request's own `max_tokens` is taken at its word, until more letters arrive than so many tokens
     can be: there are servers that do not keep to it.
     """
-    content = call.content
-    length = None if content is None else size(content)
-    sent = habit.input_for(length)
+    length = call.size
+    if length is None and (content := call.content) is not None:
+        length = call.size = size(content)
+    before, sent = habit.known
+    if length is not None and before is not None and length >= before:
+        # What `input_for` says where a conversation grows: asked before every call.
+        sent += (length - before) * 2 // 5
+    else:
+        sent = habit.input_for(length)
     covers = ANY_LENGTH
     if call.max_tokens is not None:
         answered = call.max_tokens
@@ -41,7 +47,13 @@ def estimate(call: Call, account: Account, habit: Habit, price: TokenPrice | Non
         answered, covers = habit.output, -1
     else:
         answered = 0
-    pico = 0 if price is None else price.estimate(sent, answered)
+    if price is None:
+        pico = 0
+    elif price.plain is None:
+        pico = price.estimate(sent, answered)
+    else:
+        per_sent, per_answered, per_request = price.plain
+        pico = sent * per_sent + answered * per_answered + per_request
     return Estimate(account, (1, sent + answered, pico), habit, price, length, sent, covers)
 
 

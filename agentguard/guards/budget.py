@@ -22,7 +22,7 @@ from agentguard.budgets.shared_errors import BudgetUnreachable, SharedBudgetErro
 from agentguard.budgets.spend import ONE_CALL, Limits, Spend
 from agentguard.errors import BudgetExceeded, ConfigurationError, Refused
 from agentguard.guards.arguments import kinds_of
-from agentguard.guards.call import MODEL_KINDS, Call, Kind, Scope
+from agentguard.guards.call import MODEL_KINDS, SCOPE_ATTRIBUTES, Call, Kind, Scope
 from agentguard.guards.guard import Guard, Mode, OnError
 from agentguard.guards.verdict import Verdict
 from agentguard.prices.source import PRICES_VAR
@@ -116,6 +116,7 @@ class BudgetGuard(Guard):
         )
         self._kinds = kinds_of(kinds)
         self._per = per
+        self._attribute = SCOPE_ATTRIBUTES.get(per)
         self._warn_at = read_warn_at(warn_at_pct)
         read_callback(on_warning)
         self._on_warning = on_warning
@@ -183,6 +184,10 @@ class BudgetGuard(Guard):
             for column in zip(*found, strict=True)
         )
         return Limits(*smallest)
+
+    def looks_at(self, kind: Kind) -> bool:
+        """Only at the kinds that it counts, unless a subclass asks about more."""
+        return kind in self._kinds or type(self).on_start is not BudgetGuard.on_start
 
     def on_start(self, call: Call) -> Verdict | None:
         """Reserves for the call, or refuses it."""
@@ -256,6 +261,11 @@ class BudgetGuard(Guard):
         return None
 
     def _account(self, call: Call) -> Account | None:
+        attribute = self._attribute
+        if attribute is not None:
+            # As `call.scope` does it, asked before every call.
+            said = call.attributes.get(attribute)
+            return self._accounts.of(said if said is None or type(said) is str else str(said))
         if self._per == "run":
             # The guard's own run, also for calls of runs inside of it.
             return self._accounts.only()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from agentguard import semconv
 from agentguard.prices.model import Usage
@@ -13,9 +13,10 @@ from agentguard.prices.model import Usage
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
+    from agentguard.guards.guard import Guard
     from agentguard.guards.state import RunState
 
-__all__ = ["MODEL_KINDS", "Call", "Kind", "Outcome", "Scope"]
+__all__ = ["MODEL_KINDS", "SCOPE_ATTRIBUTES", "Call", "Kind", "Outcome", "Scope"]
 
 Kind = Literal["llm", "embedding", "tool", "agent", "retrieval", "workflow"]
 """The kinds of span that guards are asked about, as the store calls them."""
@@ -27,12 +28,13 @@ Outcome = Literal["open", "ok", "error", "cancelled", "abandoned", "refused"]
 
 Scope = Literal["run", "goal", "session", "user", "agent", "tool", "model"]
 
-_SCOPE_ATTRIBUTES = {
+SCOPE_ATTRIBUTES = {
     "goal": semconv.RUN_GOAL,
     "session": semconv.SESSION_ID,
     "user": semconv.USER_ID,
     "agent": semconv.AGENT_NAME,
 }
+"""The attributes that name what a call is for."""
 
 
 class Call:
@@ -58,6 +60,8 @@ class Call:
     attempts = 0
     """Requests sent for this call: retries of one call are one call."""
     admitted = False
+    passed: tuple[tuple[RunState, Guard], ...] = ()
+    """The guards that let it begin, and have yet to be told how it ended, with their runs."""
     answered = False
     """Whether a request of it has its answer: another one in its place is another call."""
     provider: str | None = None
@@ -78,6 +82,8 @@ class Call:
     """Why the model ended its answer, one per choice."""
     first_chunk: float | None = None
     """When the first piece of a streamed answer arrived, on the clock of `started`."""
+    size: int | None = None
+    """Bytes of text in what a model is sent, once a guard has measured it."""
     _arguments: Callable[[], object] | object = None
     _content: Callable[[], object] | object = None
 
@@ -115,9 +121,7 @@ class Call:
         if content is not None:
             self._content = content
         self.started = time.monotonic()
-        self.passed: list[object] = []
-        """The guards that let it begin, and have yet to be told how it ended."""
-        self.held: dict[object, object] = {}
+        self.held: dict[object, Any] = {}
         """What each guard remembers of this call between its hooks, by guard."""
 
     @property
@@ -152,6 +156,7 @@ class Call:
     @content.setter
     def content(self, value: Callable[[], object] | object) -> None:
         self._content = value
+        self.size = None
 
     def scope(self, scope: Scope) -> str | None:
         """The name of the run, goal, session, user, agent, tool or model that the call is for."""
@@ -161,7 +166,7 @@ class Call:
             return self.model
         if scope == "tool":
             return self.name if self.kind == "tool" else self._enclosing("tool")
-        found = self.attributes.get(_SCOPE_ATTRIBUTES[scope])
+        found = self.attributes.get(SCOPE_ATTRIBUTES[scope])
         return None if found is None else str(found)
 
     def enclosing(self, kind: Kind) -> Call | None:

@@ -32,22 +32,26 @@ def admit(call: Call) -> None:
 
     A call that is admitted must be settled.
     """
-    refuse_if_stopped(call)
-    for run, guard in call.run.watch:
+    run = call.run
+    if run.stopped is not None or run.parent is not None:
+        refuse_if_stopped(call)
+    passed = watch = run.watching[call.kind]
+    for asked in watch:
+        run, guard = asked
         try:
             verdict = guard.on_start(call)
         except Exception as problem:  # noqa: BLE001 - the boundary of a guard's own errors
             verdict = _failed(guard, problem)
-        else:
-            call.passed.append(guard)
+            passed = tuple(each for each in passed if each is not asked)
         if verdict is not None:
             refused = object_to(run, guard, verdict, call)
             if refused is not None:
                 # A guard that objected holds nothing; those before it let go of what they hold.
-                if call.passed and call.passed[-1] is guard:
-                    call.passed.pop()
+                before = watch[: watch.index(asked)]
+                call.passed = tuple(each for each in before if each in passed)
                 settle(call, "refused")
                 raise refused.exception()
+    call.passed = passed
     call.admitted = True
 
 
@@ -64,7 +68,7 @@ def proceed(call: Call) -> None:
     stop = call.run.latched()
     if stop is not None and stop.cuts_streams:
         raise stop.exception()
-    for run, guard in call.run.watch:
+    for run, guard in call.run.watching[call.kind]:
         try:
             verdict = guard.on_progress(call)
         except Exception as problem:  # noqa: BLE001 - the boundary of a guard's own errors
@@ -84,13 +88,11 @@ def settle(call: Call, outcome: Outcome = "ok", error: str | None = None) -> Non
     call.ended = time.monotonic()
     for run in call.run.chain:
         run.tally.add(call)
-    if not call.passed:
+    passed = call.passed
+    if not passed:
         return
-    passed, call.passed = call.passed, []
-    all_passed = len(passed) == len(call.run.watch)
-    for run, guard in call.run.watch:
-        if not all_passed and guard not in passed:
-            continue
+    call.passed = ()
+    for run, guard in passed:
         try:
             verdict = guard.on_end(call)
         except Exception as problem:  # noqa: BLE001 - the boundary of a guard's own errors

@@ -16,7 +16,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from agentguard.errors import ConfigurationError, Refused, RunStopped, ToolDenied
-from agentguard.guards.call import Call
+from agentguard.guards.call import Call, Kind
 from agentguard.guards.verdict import Action, Number, Verdict
 
 if TYPE_CHECKING:
@@ -75,6 +75,13 @@ class Guard:
         guard = type(self)(*args, **options)
         guard.mode, guard.on_error = self.mode, self.on_error
         return guard
+
+    def looks_at(self, kind: Kind) -> bool:
+        """Whether it is asked about operations of that kind at all; it is, unless it says not.
+
+        Asked once a run: what is not looked at costs nothing.
+        """
+        return True
 
     def begin(self, run: RunState) -> None:
         """Told that the run begins that this guard is one of."""

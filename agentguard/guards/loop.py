@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import ClassVar, Final, cast
+from typing import ClassVar, Final
 
 from agentguard.errors import LoopDetected, Refused
 from agentguard.guards.arguments import whole_number
 from agentguard.guards.call import Call
 from agentguard.guards.guard import Guard, Mode, OnError
-from agentguard.guards.loop_answers import Answers, messages, opening_of, said, says_wait
+from agentguard.guards.loop_answer import CANNOT_CHANGE, Answer
+from agentguard.guards.loop_answers import Answers, messages, opening_of, said
 from agentguard.guards.loop_track import LONGEST_CYCLE, Circle, Step, Track
 from agentguard.guards.loop_turns import Round, Turns
-from agentguard.guards.normalise import Answer, Forms, forms
+from agentguard.guards.normalise import Forms, forms
 from agentguard.guards.verdict import Verdict
 from agentguard.semconv import AGENT_NAME
 
@@ -23,8 +24,6 @@ _TRACKED: Final = frozenset({"tool", "agent", "retrieval"})
 _PATIENCE: Final = 10
 """How many rounds of waiting for something are not a loop yet."""
 _SHOWN: Final = 60
-_SAYS_NOTHING: Final = (int, float, type(None))
-"""Answers that are neither a wait nor a want."""
 
 
 class LoopGuard(Guard):
@@ -71,7 +70,7 @@ class LoopGuard(Guard):
             whole_number("window", window, max_repeats)
         self._window = window
         self._lock = threading.Lock()
-        self._key = (self, "caller")
+        self._key = object()
         self._nobody = self._new_caller()
         self._by_name: dict[str, _Caller] = {}
         """Callers of which no operation encloses their calls."""
@@ -80,23 +79,32 @@ class LoopGuard(Guard):
         """Refuses the call that goes round once more."""
         kind = call.kind
         if kind in _TRACKED:
-            caller = self._caller(call)
+            agent = call.parent
+            # Nearly always an agent has called it: what it has done is at hand then.
+            found: _Caller | None = None if agent is None else agent.held.get(self._key)
+            caller = found or self._caller(call)
             track = caller.tools
             if kind == "agent" and (nested := self._called_by_itself(call)) is not None:
                 return nested
+            step = Step(call)
+            call.held[self] = (step, caller)
+            if not track.is_suspicious:
+                # Needs no lock: a deque grows in one step.
+                track.begun.append(step)
+                return None
         elif kind == "llm" and call.has_content:
             caller = self._caller(call)
             track = caller.models
+            step = Step(call)
+            call.held[self] = (step, caller)
         else:
             return None
-        step = Step(call)
-        call.held[self] = (step, caller)
         with self._lock:
             if kind == "llm" and caller.turns.is_suspicious:
                 again = self._told_again(call, caller.turns.hear(call))
                 if again is not None:
                     return again
-            track.begin(step)
+            track.begun.append(step)
             if not track.is_suspicious:
                 return None
             track.look()
@@ -105,21 +113,26 @@ class LoopGuard(Guard):
 
     def on_end(self, call: Call) -> Verdict | None:
         """Takes in what came back, and stops where it is the same once more."""
-        held = call.held.pop(self, None)
+        held: tuple[Step, _Caller] | None = call.held.pop(self, None)
         if call.outcome == "refused":
             return None
+        if call.kind == "llm":
+            with self._lock:
+                return self._model_answered(call, held)
         if held is None:
-            if call.kind == "llm":
-                with self._lock:
-                    return self._model_answered(call, self._caller(call), None)
             return None
-        step, caller = cast("tuple[Step, _Caller]", held)
+        step, caller = held
+        told = call.output
         with self._lock:
-            if call.kind == "llm":
-                caller.models.look()
-                return self._model_answered(call, caller, step)
             caller.tools.look()
-            return self._tool_answered(call, caller.answers, step)
+            if call.outcome == "error":
+                step.failed, step.told = True, Answer(call.error)
+                times = caller.answers.failed(step)
+            else:
+                step.failed = False
+                step.told = told if isinstance(told, CANNOT_CHANGE) else Answer(told)
+                times = caller.answers.told(step)
+        return self._nothing_comes_of_it(call, times) if times else None
 
     def _objection(self, call: Call, circle: Circle) -> Verdict | None:
         steps = circle.steps
@@ -133,43 +146,30 @@ class LoopGuard(Guard):
             what = f"{_shown(call)} comes {circle.rounds} times in a row"
         else:
             what = f"{' -> '.join(step.name for step in steps)} begins its round {circle.rounds}"
-        known = all(step.answer is not None for step in steps)
+        known = all(step.told is not None for step in steps)
         answers = ", and nothing came out differently" if known else ""
         return self.stop(
             f"{what}{answers}", limit=self._repeats, used=circle.rounds, unit="repeats"
         )
 
-    def _tool_answered(self, call: Call, answers: Answers, step: Step) -> Verdict | None:
-        told: object
-        step.failed = call.outcome == "error"
-        if step.failed:
-            step.answer = Answer(call.error)
-            times = answers.failed(call, step.answer)
+    def _nothing_comes_of_it(self, call: Call, times: int) -> Verdict:
+        if call.outcome == "error":
             what, told = "failed the same way", call.error or "without a message"
-        elif isinstance(call.output, _SAYS_NOTHING):
-            step.answer = None if call.output is None else Answer(call.output)
-            answers.worked()
-            return None
         else:
-            step.answer = Answer(call.output)
-            step.waits = says_wait(call.output)
-            if step.waits:
-                answers.worked()
-                return None
-            times = answers.told(call, step.answer, call.output)
-            what, told = "asked in other words found nothing", call.output
-        if not times:
-            return None
-        reason = f"{_shown(call)} {what} {times} times in a row: {_short(str(told))}"
+            what, told = "asked in other words found nothing", str(call.output)
+        reason = f"{_shown(call)} {what} {times} times in a row: {_short(told)}"
         return self.stop(reason, limit=times, used=times, unit="repeats")
 
-    def _model_answered(self, call: Call, caller: _Caller, step: Step | None) -> Verdict | None:
+    def _model_answered(self, call: Call, held: tuple[Step, _Caller] | None) -> Verdict | None:
+        step, caller = held or (None, self._caller(call))
+        caller.models.look()
         text, tools = said(call.output)
         failed = call.outcome == "error"
         if step is not None:
             step.failed = failed
             if text or tools:
-                step.answer = Answer({"text": text, "tools": tools} if tools else text)
+                said_so = {"text": text, "tools": tools} if tools else text
+                step.told = Answer(said_so, says_wait=False)
         is_words = bool(text) and not tools and not failed
         size = len(messages(call.content)) if call.content is not None else -1
         times = caller.answers.said(Answer(text) if is_words else None, size)
@@ -195,13 +195,15 @@ class LoopGuard(Guard):
         )
 
     def _caller(self, call: Call) -> _Caller:
-        agent = call.enclosing("agent")
+        agent = call.parent
+        if agent is not None and agent.kind != "agent":
+            agent = agent.enclosing("agent")
         if agent is not None:
-            found = agent.held.get(self._key)
+            found: _Caller | None = agent.held.get(self._key)
             if found is None:
                 # Of two threads that come here at once, both get the first one's.
                 found = agent.held.setdefault(self._key, self._new_caller())
-            return cast("_Caller", found)
+            return found
         name = call.attributes.get(AGENT_NAME) if call.kind != "agent" else None
         if not isinstance(name, str):
             return self._nobody
@@ -239,14 +241,10 @@ class _Caller:
     __slots__ = ("answers", "models", "tools", "turns")
 
     def __init__(self, repeats: int, window: int | None) -> None:
-        self.tools = Track(repeats, window, _arguments)
+        self.tools = Track(repeats, window)
         self.models = Track(repeats, window, _request)
         self.answers = Answers(repeats)
         self.turns = Turns(repeats, window)
-
-
-def _arguments(call: Call) -> Forms:
-    return forms(call.arguments)
 
 
 def _request(call: Call) -> Forms:

@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
-from agentguard.guards.call import Call
-from agentguard.guards.normalise import Answer, forms
+from agentguard.guards.loop_answer import Answer
+from agentguard.guards.loop_track import Step
+from agentguard.guards.normalise import forms
 
-__all__ = ["Answers", "field", "messages", "opening_of", "said", "says_wait"]
+__all__ = ["Answers", "field", "messages", "opening_of", "said"]
 
 _MORE: Final = 2
 """How much oftener different calls may fail the same way than the same call may be made."""
 _MORE_QUESTIONS: Final = 5
 """How much oftener a question may be put in other words, and nothing be found."""
-_FRUITLESS: Final = re.compile(
-    "no result|no match|not found|nothing|no such|denied|blocked|captcha|invalid|error|failed|"
-    "unable|cannot|0 results|no documents|unavailable",
-    re.IGNORECASE,
-)
+_SAYS_NOTHING: Final = (int, float, type(None))
+"""Answers that do not say whether anything came of it."""
 _SETTING: Final = ("system", "developer")
 _TARGETS: Final = frozenset({
     "path", "file", "filename", "file_path", "filepath", "url", "uri", "href", "package", "table",
     "selector", "element", "target", "command", "cmd", "query", "sql", "code", "script", "module",
     "test", "document", "key",
 })  # fmt: skip
-_LONGEST: Final = 400
-_MOST_PARTS: Final = 40
-# As words: not in `depending`, nor in `processing.py`.
-_WAITING: Final = re.compile(
-    r"""(?<![\w/.-])(?:pending|queued|running|in[ _-]progress|processing|not[ ](?:yet[ ])?ready|
-        waiting|building|starting|scheduled|try[ ]again[ ]later|not[ ](?:yet[ ])?finished|
-        still[ ](?:\w+ing|in|not|queued|scheduled))(?![\w/-]|\.\w)""",
-    re.IGNORECASE | re.VERBOSE,
-)
 
 
 class Answers:
@@ -47,13 +35,11 @@ class Answers:
 
     def __init__(self, repeats: int) -> None:
         self._repeats = repeats
-        self._failures: deque[tuple[str, Answer, frozenset[object]]] = deque(maxlen=repeats + _MORE)
-        self._told: deque[tuple[str, Answer, frozenset[object]]] = deque(
-            maxlen=repeats + _MORE_QUESTIONS
-        )
+        self._failures: deque[Step] = deque(maxlen=repeats + _MORE)
+        self._told: deque[Step] = deque(maxlen=repeats + _MORE_QUESTIONS)
         self._said: deque[tuple[Answer, int]] = deque(maxlen=repeats)
 
-    def failed(self, call: Call, error: Answer) -> int:
+    def failed(self, step: Step) -> int:
         """How often this failure came in a row, where that is too often; otherwise 0.
 
         The same failure of one tool, while no tool works, `repeats` times where it is called for
@@ -63,11 +49,13 @@ class Answers:
         """
         self._told.clear()
         failures = self._failures
-        if failures and not (failures[-1][0] == call.name and failures[-1][1].is_like(error)):
+        if failures and not (failures[-1].name == step.name and _are_alike(failures[-1], step)):
             failures.clear()
-        failures.append((call.name, error, _parts(call.arguments)))
+        failures.append(step)
+        if len(failures) < self._repeats:
+            return 0
         # Of the last ones, for an agent may come to one file by way of others.
-        latest = [parts for *_, parts in failures][-self._repeats :]
+        latest = [_parts(each) for each in failures][-self._repeats :]
         same = frozenset.intersection(*latest)
         share = any(map(_is_target, same)) or all(
             _is_reworded(before, parts) for before, parts in pairwise(latest)
@@ -75,8 +63,8 @@ class Answers:
         most = self._repeats if share else self._repeats + _MORE
         return len(failures) if len(failures) >= most else 0
 
-    def told(self, call: Call, answer: Answer, output: object) -> int:
-        """How often one tool in a row, asked in other words, found nothing, if too often.
+    def told(self, step: Step) -> int:
+        """How often one tool found nothing in a row, where that is too often; otherwise 0.
 
         Only answers that say that nothing came of it count: to write ten files brings back ten
         times `ok`. And only to questions that have words in common, each with the one before: of
@@ -84,21 +72,29 @@ class Answers:
         """
         self._failures.clear()
         told = self._told
-        if not _is_fruitless(output):
+        if isinstance(step.told, _SAYS_NOTHING):
+            step.asked = None
             told.clear()
             return 0
-        parts = _parts(call.arguments)
-        if told:
-            name, before, asked = told[-1]
-            if not (name == call.name and before.is_like(answer) and _is_reworded(asked, parts)):
-                told.clear()
-        told.append((call.name, answer, parts))
-        return len(told) if len(told) == told.maxlen else 0
+        if told and told[-1].name != step.name:
+            told.clear()
+        told.append(step)
+        # Nothing is looked into before there are as many as are too many.
+        return 0 if len(told) < self._repeats + _MORE_QUESTIONS else self._fruitless_in_a_row()
 
-    def worked(self) -> None:
-        """A tool brought back something of which nothing is known, or that says to wait."""
-        self._failures.clear()
-        self._told.clear()
+    def _fruitless_in_a_row(self) -> int:
+        told = self._told
+        later: Step | None = None
+        for step in reversed(told):
+            is_fruitless = step.answer is not None and step.answer.is_fruitless
+            if not is_fruitless or not (later is None or _is_asked_again(step, later)):
+                break
+            later = step
+        else:
+            return len(told)
+        while told.popleft() is not step:
+            pass
+        return 0
 
     def said(self, answer: Answer | None, size: int) -> int:
         """How often a model gave this answer in words, and no other, if too often.
@@ -155,56 +151,25 @@ def said(output: object) -> tuple[str, object]:
     return (output, None) if isinstance(output, str) else ("", None)
 
 
-def says_wait(answer: object) -> bool:
-    """Whether the answer is that something is not ready yet."""
-    text = _short_text(answer)
-    return text is not None and _WAITING.search(text) is not None
+def _are_alike(before: Step, step: Step) -> bool:
+    """Whether both brought back the same."""
+    told, answer = before.answer, step.answer
+    return told is not None and answer is not None and told.is_like(answer)
 
 
-def _parts(arguments: object) -> frozenset[object]:
+def _is_asked_again(before: Step, step: Step) -> bool:
+    return _are_alike(before, step) and _is_reworded(_parts(before), _parts(step))
+
+
+def _parts(step: Step) -> frozenset[object]:
     """The arguments, each with its name."""
-    plain, _ = forms(arguments)
-    return frozenset(plain) if isinstance(plain, tuple) else frozenset((plain,))
+    asked = step.asked
+    return frozenset(asked) if isinstance(asked, tuple) else frozenset((asked,))
 
 
 def _is_target(part: object) -> bool:
     """Whether the argument says what a tool is to work on, rather than how."""
     return isinstance(part, tuple) and bool(part) and str(part[0]).lower() in _TARGETS
-
-
-def _is_fruitless(output: object) -> bool:
-    """Whether the answer says that nothing came of it."""
-    if isinstance(output, list | dict) and not output:
-        return True
-    text = _short_text(output)
-    return text is not None and _FRUITLESS.search(text) is not None
-
-
-def _short_text(answer: object) -> str | None:
-    """The answer as text; None where it is too long, or too short, to say such a thing."""
-    if answer is None or isinstance(answer, int | float):
-        return None
-    if not isinstance(answer, str):
-        # To write out all of a table takes long, only to see that it is no short text.
-        if _parts_in(answer, _MOST_PARTS) > _MOST_PARTS:
-            return None
-        answer = repr(answer)
-    return answer if len(answer) <= _LONGEST else None
-
-
-def _parts_in(value: object, most: int) -> int:
-    """How many values are in the value, itself counted; counts no further than beyond `most`."""
-    inside: Iterable[object] = ()
-    if isinstance(value, Mapping):
-        inside = value.values()
-    elif isinstance(value, list | tuple):
-        inside = value
-    parts = 1
-    for part in inside:
-        if parts > most:
-            break
-        parts += _parts_in(part, most - parts)
-    return parts
 
 
 def _is_reworded(asked: frozenset[object], now: frozenset[object]) -> bool:

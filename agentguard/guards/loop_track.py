@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from agentguard.guards.call import Call
-from agentguard.guards.normalise import Answer, Forms
+from agentguard.guards.loop_answer import Answer
+from agentguard.guards.normalise import Forms, forms
 
 __all__ = ["LONGEST_CYCLE", "Circle", "Step", "Track"]
 
@@ -15,20 +16,36 @@ LONGEST_CYCLE: Final = 8
 
 
 class Step:
-    """One call. `answer` and `failed` are None as long as it has not ended."""
+    """One call. `failed` is None as long as it has not ended."""
 
-    __slots__ = ("answer", "call", "failed", "loose", "name", "plain", "waits")
+    __slots__ = ("asked", "call", "failed", "loose", "name", "plain", "told")
 
     def __init__(self, call: Call) -> None:
         self.call: Call | None = call
         """Until it was looked into."""
         self.name = call.name
-        self.plain = self.loose = 0
-        """Hashes of the call's forms."""
-        self.answer: Answer | None = None
+        self.asked: object = None
+        """The plain form of what was asked for, while that may be of use."""
+        self.told: object = None
+        """What came back, and cannot change, or is an `Answer`; None as long as nothing did."""
         self.failed: bool | None = None
-        self.waits = False
+        self.plain = self.loose = 0
+        """Hashes of the call's forms, and its name."""
+
+    @property
+    def answer(self) -> Answer | None:
+        """What came back, to be looked into."""
+        told = self.told
+        if told is None or isinstance(told, Answer):
+            return told
+        self.told = answer = Answer(told)
+        return answer
+
+    @property
+    def waits(self) -> bool:
         """Whether its answer says that what it asks for is not ready."""
+        answer = self.answer
+        return answer is not None and not self.failed and answer.says_wait
 
     def is_same(self, other: Step) -> bool:
         """Whether one is a repetition of the other.
@@ -38,9 +55,10 @@ class Step:
         """
         if self.loose != other.loose:
             return False
-        if self.answer is None or other.answer is None:
+        answer, others = self.answer, other.answer
+        if answer is None or others is None:
             return self.plain == other.plain
-        return self.failed == other.failed and self.answer.is_like(other.answer)
+        return self.failed == other.failed and answer.is_like(others)
 
 
 class Circle(NamedTuple):
@@ -56,79 +74,84 @@ class Track:
     For each length of a cycle it keeps how many of the latest steps are alike to the one so many
     before: a few comparisons a step, however many there were. A step is looked into when its call
     has ended, or when it might be one too many; so most calls begin without delay.
+
+    `read` gives the forms of what makes a call the same; by default those of its arguments.
     """
 
     __slots__ = (
         "_alike",
-        "_begun",
         "_kept",
         "_read",
         "_repeats",
         "_seen",
         "_was_alike",
+        "begun",
         "is_suspicious",
         "steps",
     )
 
-    def __init__(self, repeats: int, window: int | None, read: Callable[[Call], Forms]) -> None:
+    def __init__(
+        self,
+        repeats: int,
+        window: int | None,
+        read: Callable[[Call], Forms] | None = None,
+    ) -> None:
         self._repeats = repeats
         self._read = read
         # Room for a call more in each round than the cycle has.
         self._kept = window or repeats * (LONGEST_CYCLE + 1) + 1
         self.steps: deque[Step] = deque()
-        self._begun: deque[Step] = deque()
+        self.begun: deque[Step] = deque()
+        """Steps of calls that have begun, and are not among `steps` yet."""
         self._alike = [0] * (LONGEST_CYCLE + 1)
         self._was_alike = False
         self._seen: dict[int, int] = {}
         self.is_suspicious = repeats == 2
         """Whether something was made twice of late, so that the next call has to be looked into."""
 
-    def begin(self, step: Step) -> None:
-        """A call begins."""
-        self._begun.append(step)
-
     def look(self) -> None:
         """Look into the calls that have begun, in their order."""
-        while self._begun:
-            self._add(self._begun.popleft())
-        self.is_suspicious = len(self._seen) < len(self.steps) or self._repeats == 2
+        begun, steps, seen, read = self.begun, self.steps, self._seen, self._read
+        while begun:
+            step = begun.popleft()
+            if step.call is None:
+                continue
+            plain, loose_form = forms(step.call.arguments) if read is None else read(step.call)
+            step.call, step.asked = None, plain
+            step.plain = step.loose = loose = hash((step.name, plain))
+            if loose_form is not plain:
+                step.loose = loose = hash((step.name, loose_form))
+            if len(steps) == self._kept:
+                oldest = steps.popleft().loose
+                if seen[oldest] == 1:
+                    del seen[oldest]
+                else:
+                    seen[oldest] -= 1
+            if loose in seen:
+                seen[loose] += 1
+                self._count_alike(loose)
+            else:
+                seen[loose] = 1
+                if self._was_alike:
+                    self._alike = [0] * (LONGEST_CYCLE + 1)
+                    self._was_alike = False
+            steps.append(step)
+        self.is_suspicious = len(seen) < len(steps) or self._repeats == 2
+
+    def _count_alike(self, loose: int) -> None:
+        steps, alike = self.steps, self._alike
+        for length in range(1, min(LONGEST_CYCLE, len(steps)) + 1):
+            alike[length] = alike[length] + 1 if steps[-length].loose == loose else 0
+        self._was_alike = True
 
     def forget(self) -> None:
         """Start anew: what comes is no repetition of what was."""
         self.steps.clear()
-        self._begun.clear()
+        self.begun.clear()
         self._seen.clear()
         self._alike = [0] * (LONGEST_CYCLE + 1)
         self._was_alike = False
         self.is_suspicious = self._repeats == 2
-
-    def _add(self, step: Step) -> None:
-        call = step.call
-        if call is None:
-            return
-        plain, loose_form = self._read(call)
-        step.plain = loose = hash((step.name, plain))
-        if loose_form is not plain:
-            loose = hash((step.name, loose_form))
-        step.loose, step.call = loose, None
-        steps, alike, seen = self.steps, self._alike, self._seen
-        known = len(steps)
-        if known == self._kept:
-            oldest = steps.popleft().loose
-            if seen[oldest] == 1:
-                del seen[oldest]
-            else:
-                seen[oldest] -= 1
-            known -= 1
-        times = seen.get(loose, 0)
-        seen[loose] = times + 1
-        if times:
-            for length in range(1, min(LONGEST_CYCLE, known) + 1):
-                alike[length] = alike[length] + 1 if steps[-length].loose == loose else 0
-        elif self._was_alike:
-            self._alike = [0] * (LONGEST_CYCLE + 1)
-        self._was_alike = times > 0
-        steps.append(step)
 
     def circle(self) -> Circle | None:
         """The cycle that the latest step begins once more than is allowed."""
@@ -176,6 +199,6 @@ def _repeated(steps: Sequence[Step], length: int, wanted: int) -> list[Step] | N
     latest, before = steps[-1], steps[-1 - length]
     # What the latest brings back is not known: that it is alike will do where the others, which
     # were alike, brought back the same.
-    if latest.plain != before.plain and (wanted == 1 or before.answer is None):
+    if latest.plain != before.plain and (wanted == 1 or before.told is None):
         return None
     return [steps[-back] for back in range(length + 1, 1, -1)]

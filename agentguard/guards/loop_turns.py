@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from agentguard.guards.call import Call
-from agentguard.guards.loop_answers import field, messages, opening_of, said, says_wait
+from agentguard.guards.loop_answer import Answer, says_wait
+from agentguard.guards.loop_answers import field, messages, opening_of, said
 from agentguard.guards.loop_track import Step, Track
-from agentguard.guards.normalise import Answer, Forms, forms
+from agentguard.guards.normalise import Forms, forms
 
 __all__ = ["Round", "Turns"]
 
@@ -88,28 +89,28 @@ class _Conversation:
 
     def hear(self, sent: list[object], repeats: int) -> Round | None:
         steps = self._track.steps
-        if not steps or len(sent) <= self.size or steps[-1].answer is not None:
+        if not steps or len(sent) <= self.size or steps[-1].told is not None:
             return None
         told = list(_told(sent[self.size :]))
         if not told:
             return None
         latest = steps[-1]
-        latest.answer, latest.failed = Answer(told), False
-        latest.waits = any(map(says_wait, told))
+        waits = any(map(says_wait, told))
+        latest.told, latest.failed = Answer(told, says_wait=waits), False
         is_same = len(steps) > 1 and latest.is_same(steps[-2])
         self.same = self.same + 1 if is_same else 1
-        return Round([latest.name], self.same, latest.waits) if self.same >= repeats else None
+        return Round([latest.name], self.same, waits) if self.same >= repeats else None
 
     def ask(self, call: Call, size: int) -> Round | None:
         track = self._track
         self.size = size
-        if track.steps and track.steps[-1].answer is None:
+        if track.steps and track.steps[-1].told is None:
             # Who does not know what came of it cannot tell progress from a circle.
             track.forget()
             self.same = 0
         step = Step(call)
         step.name = ", ".join(name for name, _ in _tools(call))
-        track.begin(step)
+        track.begun.append(step)
         track.look()
         circle = track.circle()
         if circle is None or len(circle.steps) == 1:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["Answer", "Forms", "forms"]
+__all__ = ["Forms", "forms", "text_form"]
 
 Forms = tuple[object, object]
 """The plain and the loose form; equal to each other where nothing looks like noise."""
@@ -48,14 +48,20 @@ _LOOKS_LIKE_NOISE: Final = re.compile(
 )
 # An argument that is nothing but an id tells what the call is about.
 _IS_AN_ID: Final = re.compile(r"[0-9a-z]+(?:[_/.-][0-9a-z]+)*", re.IGNORECASE)
-# Most texts are neither: these two tell at once.
-_MAY_LOOK_LIKE_NOISE: Final = re.compile(
-    r"\d{4}|\d:\d|0x|\d\s?[a-zµ]*s\b|[_-]\w*\d|[a-f0-9]{12}|/tmp/", re.IGNORECASE
+# Most texts have nothing that looks like noise, and these tell quickly. Each begins with a set of
+# characters and minds the case itself, so that the search passes over all others at once.
+_DIGIT: Final = re.compile(r"\d")
+_NOISE_FROM_A_DIGIT: Final = re.compile(
+    r"""\d(?:
+        \d{3} | :\d | [xX]                                         # dates, times, addresses
+      | \s?(?:[mu\u00b5\u03bc]?s|secs?|seconds)\b                   # durations
+      | [0-9a-fA-F]{6} | (?<=[0-9a-fA-F]{6}\d)                     # one half of a digest
+    )""",
+    re.VERBOSE,
 )
-_ODD_SPACE: Final = re.compile(r"[\t\n\r\f\v]|\s\s|^\s|\s\Z")
-_NEEDS_A_LOOK: Final = re.compile(
-    f"{_MAY_LOOK_LIKE_NOISE.pattern}|{_ODD_SPACE.pattern}", re.IGNORECASE
-)
+_NOISE_FROM_A_PREFIX: Final = re.compile(r"[_-](?<=[eglnquEGLNQU].)(?=[0-9a-zA-Z]{6})\w*\d")
+_TWELVE: Final = re.compile(r"[a-f0-9]{12}", re.IGNORECASE)
+_HYPHENS_IN_A_UUID: Final = 4
 _CLOCKS_BEGIN: Final = 1_500_000_000_000
 """Milliseconds since 1970."""
 _SHORT: Final = 256
@@ -73,65 +79,42 @@ def forms(arguments: object) -> Forms:
     if isinstance(arguments, str):
         arguments = _parsed(arguments)
     if type(arguments) is dict:
-        simple = _simple_form(arguments)
-        if simple is not None:
+        # What most tools are given: a few names with short texts and numbers.
+        kept = []
+        for key, value in arguments.items():
+            kind = type(value)
+            if kind is str and len(value) <= _SHORT:
+                # Costs less than to look for white space that is odd.
+                value = " ".join(value.split())
+                if _may_look_like_noise(value) and not _IS_AN_ID.fullmatch(value):
+                    break
+            elif not (value is None or kind is bool or (kind is int and value < _CLOCKS_BEGIN)):
+                break
+            if type(key) is not str:
+                break
+            if not _is_made_anew(key):
+                kept.append((key, value))
+        else:
+            # By their names: no two are the same, so that no values are compared.
+            kept.sort()
+            simple = tuple(kept)
             return simple, simple
     plain, loose, is_noisy = _walk(arguments, 0, [_MOST_PARTS])
     return plain, loose if is_noisy else plain
 
 
-class Answer:
-    """What came back from a call. Answers are alike where their loose forms are.
-
-    Texts are only looked into where that is not plain to see.
-    """
-
-    __slots__ = ("_form", "_text")
-
-    def __init__(self, value: object) -> None:
-        self._text = value if isinstance(value, str) else None
-        self._form: object = None
-        if self._text is None:
-            self._form = value if isinstance(value, _SCALARS) else forms(value)[1]
-
-    def is_like(self, other: Answer) -> bool:
-        """Whether both say the same."""
-        own, others = self._text, other._text
-        if own is None or others is None:
-            return self.form == other.form
-        if own == others:
-            return True
-        # Ids and times are much of a length.
-        longer = max(len(own), len(others))
-        return abs(len(own) - len(others)) <= 32 + longer // 10 and self.form == other.form
-
-    @property
-    def form(self) -> object:
-        """The loose form; of what is too long to be read whole, that of its beginning and end."""
-        if self._form is None and self._text is not None:
-            self._form = _text_form(self._text)
-        return self._form
-
-
-def _simple_form(arguments: dict[Any, Any]) -> object:
-    """The form of what most tools are given, a few names with short texts and numbers; or None."""
-    kept = []
-    for key, value in arguments.items():
-        kind = type(value)
-        if kind is str:
-            if len(value) > _SHORT or _NEEDS_A_LOOK.search(value):
-                return None
-        elif kind is int:
-            if value > _CLOCKS_BEGIN:
-                return None
-        elif value is not None and kind is not bool:
-            return None
-        if type(key) is not str:
-            return None
-        if not _is_made_anew(key):
-            kept.append((key, value))
-    kept.sort(key=_first)
-    return tuple(kept)
+def _may_look_like_noise(text: str) -> bool:
+    """Whether `_LOOKS_LIKE_NOISE` has to be asked: false for most texts, in a microsecond."""
+    if "/tmp/" in text:  # noqa: S108 - what it looks like
+        return True
+    if text.count("-") >= _HYPHENS_IN_A_UUID and _TWELVE.search(text):
+        return True
+    if _DIGIT.search(text) is None:
+        return False
+    return (
+        _NOISE_FROM_A_DIGIT.search(text) is not None
+        or _NOISE_FROM_A_PREFIX.search(text) is not None
+    )
 
 
 def _walk(value: object, depth: int, left: list[int]) -> tuple[Any, Any, bool]:
@@ -146,10 +129,10 @@ def _walk(value: object, depth: int, left: list[int]) -> tuple[Any, Any, bool]:
             form: object = hash(value)
             return form, form, False
         if len(value) > _MOST_READ:
-            form = _text_form(value)
+            form = text_form(value)
             return form, form, False
-        text = " ".join(value.split()) if _ODD_SPACE.search(value) else value
-        if _MAY_LOOK_LIKE_NOISE.search(text) and not _IS_AN_ID.fullmatch(text):
+        text = " ".join(value.split())
+        if _may_look_like_noise(text) and not _IS_AN_ID.fullmatch(text):
             loose = _LOOKS_LIKE_NOISE.sub("~", text)
             return text, loose, loose != text
         return text, text, False
@@ -218,10 +201,11 @@ def _is_clock(value: Any) -> bool:
     )
 
 
-def _text_form(text: str) -> object:
+def text_form(text: str) -> object:
+    """The loose form of a text; of one that is too long, that of its beginning and end."""
     if len(text) > _MOST_READ:
         half = _MOST_READ // 2
-        return (_text_form(text[:half]), hash(text[half:-half]), _text_form(text[-half:]))
+        return (text_form(text[:half]), hash(text[half:-half]), text_form(text[-half:]))
     return _LOOKS_LIKE_NOISE.sub("~", " ".join(text.split()))
 
 

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import NamedTuple
 from weakref import ReferenceType, ref
 
-from opentelemetry.context import Context, create_key, get_value, set_value
+from opentelemetry.context import Context, create_key, get_current, get_value, set_value
 from opentelemetry.trace import Span
 from opentelemetry.trace.propagation import _SPAN_KEY
 
@@ -46,8 +46,9 @@ class Place:
 
 def current_place(context: Context | None = None) -> Place | None:
     """The place in the context, by default the current one; None outside of runs."""
-    span = get_value(_SPAN_KEY, context)
-    kept = get_value(_KEY, context)
+    if context is None:
+        context = get_current()
+    span, kept = context.get(_SPAN_KEY), context.get(_KEY)
     if isinstance(kept, tuple) and kept[1] is span:
         return kept[0]  # type: ignore[no-any-return]
     # A span became the current one since.

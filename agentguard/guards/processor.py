@@ -70,7 +70,9 @@ class GuardProcessor(SpanProcessor):
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Raises `Refused` where a guard objects to what the span stands for."""
-        if _is_ours(span):
+        scope = span.instrumentation_scope
+        if scope is not None and scope.name == TRACER:
+            # Ours ask for themselves, with more at hand than attributes.
             return
         try:
             shared = inherited(parent_context)
@@ -93,7 +95,8 @@ class GuardProcessor(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Settles what the span stood for. Raises nothing."""
-        if _is_ours(span):
+        scope = span.instrumentation_scope
+        if scope is not None and scope.name == TRACER:
             return
         place = self._open.pop(span.context.span_id, None) if span.context else None
         if place is None:
@@ -124,12 +127,6 @@ class GuardProcessor(SpanProcessor):
         mark(span, place)
         self._open[span.context.span_id] = place
         return place
-
-
-def _is_ours(span: ReadableSpan) -> bool:
-    """Whether it is one of ours: they ask for themselves, with more at hand than attributes."""
-    scope = span.instrumentation_scope
-    return scope is not None and scope.name == TRACER
 
 
 def _comes_by_the_boundary(span: ReadableSpan) -> bool:

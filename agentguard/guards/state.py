@@ -15,6 +15,7 @@ from agentguard.guards.verdict import Action, Stop
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
+    from agentguard.guards.call import Kind
     from agentguard.guards.guard import Guard
 
 __all__ = ["RunState", "live_runs", "on_begin"]
@@ -35,6 +36,19 @@ def live_runs() -> list[RunState]:
 def on_begin(tell: Callable[[RunState], object]) -> None:
     """Have `tell` called with every run that begins from now on, before anything runs in it."""
     _begun.append(tell)
+
+
+class _Watching(dict["Kind", tuple[tuple["RunState", "Guard"], ...]]):
+    """The guards that look at each kind of operation, found when it is first met."""
+
+    __slots__ = ("_all",)
+
+    def __init__(self, everyone: tuple[tuple[RunState, Guard], ...]) -> None:
+        self._all = everyone
+
+    def __missing__(self, kind: Kind) -> tuple[tuple[RunState, Guard], ...]:
+        found = self[kind] = tuple((run, guard) for run, guard in self._all if guard.looks_at(kind))
+        return found
 
 
 class RunState:
@@ -60,6 +74,7 @@ class RunState:
         "stopped",
         "tally",
         "watch",
+        "watching",
     )
 
     def __init__(
@@ -80,7 +95,9 @@ class RunState:
         self.watch: tuple[tuple[RunState, Guard], ...] = tuple(
             (run, guard) for run in self.chain for guard in run.guards
         )
-        """All the guards that are asked about a call of this run, with the run they belong to."""
+        """All the guards of this run and those around it, with the run they belong to."""
+        self.watching = _Watching(self.watch)
+        """Those of them that are asked about each kind of operation."""
         self.span: Span | None = None
         """The root span."""
         self.started = time.monotonic()

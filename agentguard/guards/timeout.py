@@ -69,19 +69,8 @@ class TimeoutGuard(Guard):
         """When a call that begins now has to be over."""
         return self._next()
 
-    def on_start(self, call: Call) -> Verdict | None:
-        """Refuses what begins after the deadline."""
-        return self._look()
-
-    def on_progress(self, call: Call) -> Verdict | None:
-        """Ends an answer that is still being streamed at the deadline."""
-        return self._look()
-
-    def on_end(self, call: Call) -> Verdict | None:
-        """Stops the run where a call came back too late."""
-        return self._look()
-
-    def _look(self) -> Verdict | None:
+    def on_start(self, call: Call | None = None) -> Verdict | None:
+        """Objects where the deadline has passed: to what begins, to each piece of a stream."""
         now = self._clock()
         if self._max is not None and now - self._began >= self._max:
             return self._late(f"the run took longer than {self._max:g} s", self._max, now)
@@ -90,6 +79,8 @@ class TimeoutGuard(Guard):
             return self._late(reason, self._idle, now, since=self._alive)
         self._alive = now
         return None
+
+    on_progress = on_end = on_start
 
     def _late(self, reason: str, limit: float, now: float, since: float | None = None) -> Verdict:
         used = round(now - (self._began if since is None else since), 3)
@@ -107,7 +98,7 @@ class TimeoutGuard(Guard):
         if self._clock() < self._next():
             return self._next()
         alive = self._alive
-        verdict = self._look()
+        verdict = self.on_start()
         if verdict is None:
             return self._next()
         object_to(run, self, verdict)

@@ -23,7 +23,7 @@ _Rates = tuple[int, int, int, int, int]
 class TokenPrice:
     """A `ModelPrice` in whole pico-dollars (10**-12 USD) per token."""
 
-    __slots__ = ("_answered", "_base", "_rates", "_sent", "_starts", "per_request")
+    __slots__ = ("_base", "_rates", "_starts", "per_request", "plain")
 
     def __init__(
         self,
@@ -33,9 +33,10 @@ class TokenPrice:
     ) -> None:
         self._rates = rates  # one for each tier
         self._base = rates[0]
-        self._sent, _, _, self._answered, _ = rates[0]
         self._starts = starts
         self.per_request = per_request
+        self.plain = None if starts else (rates[0][0], rates[0][3], per_request)
+        """The price of a token sent, of one answered and of the request, whatever its length."""
 
     @classmethod
     def of(cls, price: ModelPrice) -> TokenPrice:
@@ -67,9 +68,7 @@ class TokenPrice:
 
     def estimate(self, sent: int, answered: int) -> int:
         """What a call of so many tokens costs that neither reads nor writes a cache."""
-        if not self._starts:
-            return sent * self._sent + answered * self._answered + self.per_request
-        rates = self._tier(sent)
+        rates = self._tier(sent) if self._starts else self._base
         return sent * rates[0] + answered * rates[3] + self.per_request
 
     def affordable(self, sent: int, amount: int) -> int | None:

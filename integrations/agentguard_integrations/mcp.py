@@ -60,7 +60,7 @@ async def _call_tool(
 
 def _scope(name: str, arguments: Any) -> ToolSpan:
     scope = tool_span(name, type="extension", attributes={_METHOD: "tools/call"})
-    scope.given(lambda: arguments)
+    scope.given = lambda: arguments
     return scope
 
 

@@ -240,6 +240,43 @@ def test_values_that_contain_themselves_do_no_harm():
     assert stopped_at(same) == 2
 
 
+def test_an_answer_counts_as_it_was_when_it_came():
+    """Whoever adds to what a tool gave back hides no loop, and makes none."""
+    run, answer = RunState("r", "1", [LoopGuard()]), {"rooms": ["a hall"]}
+    for number in range(2):
+        call = Call("tool", "look", run, arguments={})
+        admit(call)
+        call.output = copy.deepcopy(answer)
+        settle(call)
+        call.output["rooms"].append(number)
+    with pytest.raises(LoopDetected):
+        admit(Call("tool", "look", run, arguments={}))
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        lambda n: {"results": [], "message": "No results"},
+        lambda n: f"No results (request 6f9619ff-8b86-d011-b42d-00c04fc964{n:02})",
+        lambda n: [],
+    ],
+)
+def test_a_question_in_other_words_that_finds_nothing(found):
+    """The eighth in a row is one too many; one that found something in between starts anew."""
+    calls = [
+        {
+            "kind": "tool",
+            "name": "search",
+            "arguments": {"query": f"where do otters live, attempt number {n * 7}"},
+            "output": found(n),
+        }
+        for n in range(12)
+    ]
+    assert stopped_at(calls) == 7
+    calls[3] = {**calls[3], "output": "Otters live in rivers."}
+    assert stopped_at(calls) == 11
+
+
 @pytest.mark.parametrize("repeats", [2, 3, 4, 6])
 def test_max_repeats(repeats):
     """The call that comes that often in a row is refused, as it always was."""

@@ -205,6 +205,40 @@ def test_broken_guard(spans):
         chat()
 
 
+class Deaf(AtMost):
+    """Says that it does not look at tools."""
+
+    def looks_at(self, kind: str) -> bool:
+        """At anything else."""
+        return kind != "tool"
+
+
+def test_a_guard_is_asked_about_what_it_looks_at(spans):
+    """Neither before nor after anything else; the others are."""
+    with agentguard.run("nightly", guards=[Deaf(5, "tool"), AtMost(5, "tool")]) as run:
+        chat()
+        with agentguard.tool_span("search"):
+            pass
+    deaf, other = run.guards
+    assert (deaf.seen, deaf.ended) == (0, ["ok"])
+    assert (other.seen, other.ended) == (1, ["ok", "ok"])
+
+
+def test_a_budget_that_looks_at_more(spans):
+    """A subclass that asks about tools as well is asked about tools."""
+
+    class NoTools(agentguard.BudgetGuard):
+        def on_start(self, call: Call):
+            return self.deny("no tools") if call.kind == "tool" else super().on_start(call)
+
+    with agentguard.run("nightly", guards=[NoTools(max_calls=1)]):
+        with pytest.raises(ToolDenied), agentguard.tool_span("search"):
+            pytest.fail("not reached")
+        chat()
+        with pytest.raises(Refused):
+            chat()
+
+
 def test_bad_options():
     """A mode that there is not is refused when the guard is made."""
     with pytest.raises(agentguard.ConfigurationError, match="loud"):

@@ -10,13 +10,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from opentelemetry.util.types import AttributeValue
-
 from agentguard.boundary.clients import is_guarded
 from agentguard.errors import Refused
-from agentguard.guards.call import Call, Kind
+from agentguard.guards.call import Call
 from agentguard.guards.enforcement import proceed
-from agentguard.guards.place import Place, current_place
+from agentguard.guards.place import current_place
 from agentguard.runtime import runtime
 from agentguard.spans import ChatSpan, chat_span
 from agentguard_integrations.autogen.messages import said_by, sent
@@ -146,25 +144,11 @@ def _package(client: Any) -> str:
     return str(type(client).__module__).partition(".")[0]
 
 
-class _Chat(ChatSpan):
-    """Guards are told what the model is sent before they let it begin."""
-
-    __slots__ = ()
-
-    def _describe(
-        self, operation: Kind, place: Place, attributes: Mapping[str, AttributeValue]
-    ) -> Call:
-        call = super()._describe(operation, place, attributes)
-        call.content = self._given
-        return call
-
-
 def _begin(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Work:
     package = _package(client)
     asked = args[0] if args else kwargs.get("messages", ())
-    plain = chat_span(_model(client), provider=_PROVIDERS.get(package, package))
-    scope = _Chat(plain.span_name, plain.attributes)
-    scope.given(partial(sent, asked))
+    scope = chat_span(_model(client), provider=_PROVIDERS.get(package, package))
+    scope.given = partial(sent, asked)
     work = Work(client, scope)
     work.begin()
     if runtime.capture_content:

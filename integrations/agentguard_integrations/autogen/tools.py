@@ -96,7 +96,7 @@ def _begin(
     kind: str = "function",
 ) -> Work:
     scope = tool_span(name, call_id=call_id, type=kind, description=description or None)
-    scope.given(lambda: given)
+    scope.given = lambda: given
     work = Work(of, scope)
     work.begin()
     if runtime.capture_content:

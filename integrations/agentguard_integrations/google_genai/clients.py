@@ -89,10 +89,10 @@ def _begin(client: Any, args: Args, kwargs: Named) -> tuple[ModelCall, Args] | N
     provider = "gcp.vertex_ai" if getattr(client, "vertexai", False) else "gcp.gemini"
     if kind == "llm":
         scope: Any = chat_span(model, provider=provider, max_tokens=most_tokens(body))
-        scope.given(lambda: messages_in(body))
+        scope.given = lambda: messages_in(body)
     else:
         scope = embeddings_span(model, provider=provider)
-        scope.given(lambda: body)
+        scope.given = lambda: body
     call = ModelCall(scope, lambda _: Answer())
     with quietly("Recording a request"):
         if runtime.capture_content and kind == "llm":

@@ -90,7 +90,7 @@ def _begin(kind: Kind, sent_as: str, args: tuple[Any, ...], kwargs: dict[str, An
             temperature=kwargs.get("temperature"),
             max_tokens=most if isinstance(most, int) else None,
         )
-    scope.given(lambda: sent)
+    scope.given = lambda: sent
     call = ModelCall(scope, Pieces if kwargs.get("stream") else lambda _: Answer())
     if runtime.capture_content:
         with quietly("Recording a request"):

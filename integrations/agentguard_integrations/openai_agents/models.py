@@ -101,7 +101,7 @@ def _scope(model: Any, args: Any, kwargs: Any) -> tuple[ChatSpan, dict[str, Any]
     provider, slash, _ = name.partition("/")
     scope = chat_span(name, provider=provider if slash else type(model).__module__.split(".")[0])
     given = dict(zip(("system_instructions", "input"), args, strict=False)) | kwargs
-    scope.given(lambda: given.get("input"))
+    scope.given = lambda: given.get("input")
     return scope, given
 
 

@@ -34,7 +34,7 @@ async def _invoke(
         description=tool.description or None,
     )
     given = partial(_parsed, arguments)
-    scope.given(given)
+    scope.given = given
     try:
         scope.__enter__()
     except ToolDenied as denied:
