@@ -98,6 +98,7 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "guard": ("agentguard.guard.name",),
     "guard_action": ("agentguard.guard.action",),
     "stop_reason": ("agentguard.stop.reason",),
+    "wraps_model_call": ("agentguard.wraps_model_call",),
     "stated_cost": ("agentguard.cost.usd",),
     "reported_cost": ("llm.cost.total", "gen_ai.usage.cost"),
 }

@@ -129,8 +129,7 @@ def _fill(match: re.Match[str], *, cluster: str | None) -> str:
             return f"Replicated{argument}{path}" if cluster else argument
         case "kept_settings":
             kind = "replicated" if cluster else "non_replicated"
-            # A wide part has two files for each of a hundred columns: not for merges of seconds.
-            return f"{kind}_deduplication_window = 10000, min_bytes_for_wide_part = 536870912"
+            return f"{kind}_deduplication_window = 10000"
         case "on_cluster":
             return f"ON CLUSTER `{cluster}`" if cluster else ""
         case _:

@@ -25,3 +25,30 @@ def test_token_counts_are_made_disjoint(landed, case):
     counts = (row.input_tokens, row.cache_read_tokens, row.cache_write_tokens, row.output_tokens)
     assert Disjoint(*counts, row.reasoning_tokens) == case.expected
     assert row.kind == case.kind
+
+
+WRAPS = "agentguard.wraps_model_call"
+CALL = {"gen_ai.request.model": "gpt-4o", "gen_ai.provider.name": "openai"}
+CALL |= {"gen_ai.usage.input_tokens": 1000, "agentguard.cost.usd": 0.5}
+AS_MODEL_CALL = [
+    {"gen_ai.operation.name": "chat"},
+    {"gen_ai.operation.name": "embeddings"},
+    {"openinference.span.kind": "LLM"},
+    {"llm.request.type": "chat"},
+    {},
+]
+
+
+@pytest.mark.parametrize("said", AS_MODEL_CALL, ids=str)
+@pytest.mark.parametrize("wraps", [True, False, "true", 1])
+def test_what_stands_around_a_model_call_is_not_counted(store, project, said, wraps):
+    """A span that wraps one is a workflow without tokens or cost; that takes the bool true."""
+    span = make_span(CALL | said | {WRAPS: wraps})
+    store.insert([request_of(span)], project=project)
+    [row] = get_trace(store.client, project, span.trace_id.hex())
+    assert (row.provider, row.model) == ("openai", "gpt-4o")
+    if wraps is True:
+        assert (row.kind, row.input_tokens, row.cost, row.cost_source) == ("workflow", 0, None, "")
+    else:
+        assert row.kind in ("llm", "embedding")
+        assert (row.input_tokens, row.cost_source) == (1000, "stated")

@@ -1,6 +1,8 @@
 -- One row per span, never changed. `ts_hour` is a real column and leads the key after the project:
 -- every query filters on it, since a range on start_time alone prunes nothing. Partitions go by the
--- day of arrival, which no sender's clock can scatter.
+-- day of arrival, which no sender's clock can scatter. A wide part has two files for each of its
+-- columns: too many for an INSERT, but larger merges then go column by column, in half the memory
+-- and a fifth less time. The other tables have few columns, and gain nothing by it.
 CREATE TABLE IF NOT EXISTS {local:spans} {on_cluster}
 (
     project_id LowCardinality(String),
@@ -68,7 +70,7 @@ ENGINE = {engine:MergeTree}
 PARTITION BY toDate(received_at)
 ORDER BY (project_id, ts_hour, trace_id, start_time, span_id)
 TTL toDateTime(received_at) + toIntervalDay(retention_days)
-SETTINGS {kept_settings};
+SETTINGS {kept_settings}, min_bytes_for_wide_part = 67108864;
 
 -- Where spans came from: one row per distinct resource and scope, which spans name by `source_id`.
 CREATE TABLE IF NOT EXISTS {local:sources} {on_cluster}
@@ -93,7 +95,7 @@ CREATE TABLE IF NOT EXISTS {local:sources} {on_cluster}
 ENGINE = {engine:ReplacingMergeTree}(received_at)
 ORDER BY (project_id, source_id)
 TTL toDateTime(received_at) + toIntervalDay(retention_days)
-SETTINGS {kept_settings};
+SETTINGS {kept_settings}, min_bytes_for_wide_part = 536870912;
 
 -- Contents of messages, prompts and results, each kept once per trace and found by its hash.
 CREATE TABLE IF NOT EXISTS {local:blobs} {on_cluster}
@@ -110,7 +112,7 @@ ENGINE = {engine:ReplacingMergeTree}(received_at)
 PARTITION BY toDate(received_at)
 ORDER BY (project_id, trace_id, hash)
 TTL received_at + toIntervalDay(retention_days)
-SETTINGS {kept_settings};
+SETTINGS {kept_settings}, min_bytes_for_wide_part = 536870912;
 
 -- One row per trace and hour once merged: what lists of traces show. Read with GROUP BY trace_id.
 CREATE TABLE IF NOT EXISTS {local:traces} {on_cluster}
@@ -146,7 +148,7 @@ CREATE TABLE IF NOT EXISTS {local:traces} {on_cluster}
 ENGINE = {engine:AggregatingMergeTree}
 ORDER BY (project_id, ts_hour, trace_id)
 TTL expires_at
-SETTINGS {kept_settings};
+SETTINGS {kept_settings}, min_bytes_for_wide_part = 536870912;
 
 -- What was used and spent, by the hour a span started in.
 CREATE TABLE IF NOT EXISTS {local:usage_hourly} {on_cluster}
@@ -171,7 +173,7 @@ CREATE TABLE IF NOT EXISTS {local:usage_hourly} {on_cluster}
 )
 ENGINE = {engine:AggregatingMergeTree}
 ORDER BY (project_id, ts_hour, service, environment, kind, provider, model, agent)
-SETTINGS {kept_settings};
+SETTINGS {kept_settings}, min_bytes_for_wide_part = 536870912;
 
 -- The price list as `agentguard.prices` flattens it: which provider a name means, and what a
 -- model's tokens cost. A new list takes the old one's place at once, so that views never see half of one:

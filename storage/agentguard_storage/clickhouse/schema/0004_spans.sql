@@ -114,6 +114,8 @@ WITH
 SELECT
     project_id, received_at, retention_days, region, service, environment, source_id, scope_name, span,
     multiIf(
+        -- It stands around a model span that has the same tokens and cost. (A bool of true.)
+        other_values[indexOf(other_codes, {code:wraps_model_call})] = '\x10\x01', 'workflow',
         openinference_kind != '', transform(openinference_kind,
             ['LLM', 'DECISION', 'EMBEDDING', 'RETRIEVER', 'RERANKER', 'TOOL', 'AGENT', 'CHAIN', 'GUARDRAIL'],
             ['llm', 'llm', 'embedding', 'retrieval', 'retrieval', 'tool', 'agent', 'workflow', 'guard'], 'other'),
