@@ -74,5 +74,5 @@ class Page:
 
 def pages() -> list[Page]:
     """Every page for readers: those at the root and those in `docs/`."""
-    found = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+    found = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
     return [Page(str(path.relative_to(ROOT))) for path in found]

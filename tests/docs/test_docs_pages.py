@@ -15,6 +15,16 @@ from agentguard.cli.extras import extras
 from tests.docs.markdown_pages import ROOT, Page, pages
 
 LONGEST_README = 150
+_INTEGRATIONS = {
+    "autogen": "autogen/test_autogen.py",
+    "crewai": "crewai_crews/test_crewai.py",
+    "langchain": "langchain/test_langchain.py",
+    "llamaindex": "llamaindex/test_llamaindex.py",
+    **dict.fromkeys(
+        ("anthropic", "google-genai", "litellm", "mcp", "openai", "openai-agents"),
+        "test_integrations_pages.py",
+    ),
+}
 # Each kind of code that is in a page, and what runs it.
 RUN_BY = {
     ("README.md", "sh"): "tests/docs/test_docs_snippets.py",
@@ -27,6 +37,9 @@ RUN_BY = {
     ("docs/sdk.md", "python"): "tests/sdk/test_sdk_docs.py",
     ("docs/storage.md", "python"): "tests/docs/test_docs_snippets.py",
     ("docs/storage.md", "sql"): "tests/docs/test_docs_sql.py",
+} | {
+    (f"docs/integrations/{page}.md", "python"): f"tests/integrations/{runner}"
+    for page, runner in _INTEGRATIONS.items()
 }
 every_page = pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from functools import cache
@@ -24,6 +25,7 @@ _OFFLINE = {
     "CREWAI_DISABLE_VERSION_CHECK": "true",
     "OTEL_SDK_DISABLED": "",
     "LITELLM_LOCAL_MODEL_COST_MAP": "true",
+    "CREWAI_STORAGE_DIR": str(Path(tempfile.gettempdir()) / "agentguard-crewai"),
     "NO_PROXY": "127.0.0.1",
 }
 
