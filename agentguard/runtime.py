@@ -35,6 +35,7 @@ class Runtime:
         "process_run",
         "service",
         "settings",
+        "superseded",
         "traced_clients",
         "tracer",
     )
@@ -52,6 +53,8 @@ class Runtime:
         """Whether each root span of ours is a run, so that model calls inside find it."""
         self.before_init: list[Callable[[], object]] = []
         """What is to be called when the program calls `init`, which then does it itself."""
+        self.superseded: set[str] = set()
+        """Instrumentation scopes of others whose every model call has a span of ours inside."""
         self.traced_clients: set[str] = set()
         """The model clients, such as `openai`, whose calls get a span at their edge."""
         self.process_run: RunState | None = None

@@ -25,6 +25,7 @@ from agentguard.guards.implied import implied_run
 from agentguard.guards.place import Place, current_place, expect_request, mark, report_late
 from agentguard.guards.reading import describe, finish, kind_at_start
 from agentguard.inheritance import TRACER, attributes_of, hand_down, inherited
+from agentguard.runtime import runtime
 from agentguard.semconv import WRAPS_MODEL_CALL
 
 __all__ = ["GuardProcessor"]
@@ -115,7 +116,10 @@ class GuardProcessor(SpanProcessor):
         attributes = attributes_of(span)
         kind = kind_at_start(span.name, attributes)
         call = outer.call
-        if kind is not None and not _is_late_report(span, kind):
+        if _scope_name(span) in runtime.superseded:
+            # Not all say at their start which of them stand for model calls.
+            span.set_attribute(WRAPS_MODEL_CALL, True)
+        elif kind is not None and not _is_late_report(span, kind):
             if call is None or not _is_part_of(kind, call):
                 call = _call(kind, span.name, attributes, outer)
             else:
@@ -185,7 +189,7 @@ def _leave(span: ReadableSpan, place: _SpanPlace) -> None:
     call = place.call
     if call is not None and call.span is not None and _is_same(call.span, span):
         call.span = None
-    if place.own_call is None and place.kind is None:
+    if place.own_call is None and place.kind is None and WRAPS_MODEL_CALL not in attributes:
         call = _found_late(span.name, attributes, place)
     if call is not None and (call is not place.outer.call or call.is_model_call):
         finish(call, attributes, _scope_name(span))

@@ -31,6 +31,10 @@ class Instrumentor(BaseInstrumentor):
     requires: ClassVar[tuple[str, ...]]
     """The library and the versions that work, as in requirements.txt; the library comes first."""
 
+    supersedes: ClassVar[tuple[str, ...]] = ()
+    """Instrumentation scopes of other projects for the same framework: its model calls have spans
+    of ours inside theirs, which count."""
+
     _patches: Patches | None = None
 
     @abstractmethod
@@ -67,6 +71,7 @@ class Instrumentor(BaseInstrumentor):
             watch_provider(provider)
         runtime.implies_runs = True
         watch_process()
+        runtime.superseded.update(self.supersedes)
         self._patches = Patches()
         self.patch(self._patches)
 
@@ -74,6 +79,7 @@ class Instrumentor(BaseInstrumentor):
         if self._patches is not None:
             self._patches.undo()
             self._patches = None
+        runtime.superseded.difference_update(self.supersedes)
         self.unpatch()
 
     def _is_installed(self) -> bool:

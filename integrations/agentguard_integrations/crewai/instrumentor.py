@@ -22,6 +22,10 @@ class CrewAIInstrumentor(Instrumentor):
     """
 
     requires = ("crewai >= 1.15.15",)
+    supersedes = (
+        "openinference.instrumentation.crewai",
+        "opentelemetry.instrumentation.crewai",
+    )
 
     def patch(self, patches: Patches) -> None:
         """Wrap what is imported of CrewAI, and the rest when it is."""

@@ -19,6 +19,7 @@ class LiteLLMInstrumentor(Instrumentor):
     """
 
     requires = ("litellm >= 1.99",)
+    supersedes = ("openinference.instrumentation.litellm",)
 
     def patch(self, patches: Patches) -> None:
         """Wrap the functions when LiteLLM is imported, before anybody can take them from it."""

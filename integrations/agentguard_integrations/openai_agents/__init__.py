@@ -20,6 +20,10 @@ class OpenAIAgentsInstrumentor(Instrumentor):
     """
 
     requires = ("openai-agents >= 0.10",)
+    supersedes = (
+        "openinference.instrumentation.openai_agents",
+        "opentelemetry.instrumentation.openai_agents",
+    )
 
     def patch(self, patches: Patches) -> None:
         """Wrap what the SDK calls; nothing is imported before the program does."""
