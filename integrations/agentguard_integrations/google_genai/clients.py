@@ -72,7 +72,7 @@ async def _stream_async(
     if begun is None:
         return await wrapped(*args, **kwargs)
     call, args = begun
-    return call.stream_async(await wrapped(*args, **kwargs))
+    return call.stream_async(await call.send_async(partial(wrapped, *args, **kwargs)))
 
 
 def _begin(client: Any, args: Args, kwargs: Named) -> tuple[ModelCall, Args] | None:
