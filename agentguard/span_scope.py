@@ -27,6 +27,7 @@ log = logging.getLogger("agentguard")
 
 Attributes = Mapping[str, AttributeValue]
 
+_ASKED = frozenset({"tool", "agent"})
 _SIMPLE = frozenset({"tool", "retrieval"})
 """What is not looked at by anybody where no guard watches: agents are, for those inside of them."""
 
@@ -93,7 +94,7 @@ class SpanScope:
                     place.run,
                     parent=place.call,
                     attributes=attributes,
-                    arguments=self.given if operation == "tool" else None,
+                    arguments=self.given if operation in _ASKED else None,
                     content=self.given if operation in MODEL_KINDS else None,
                 )
                 if operation in MODEL_KINDS:

@@ -20,6 +20,7 @@ from wrapt import register_post_import_hook
 from agentguard.boundary.flight import Flight, current_flight, take_off
 from agentguard.boundary.streams import is_stream, watch_stream
 from agentguard.cancellation import CancelOnStop
+from agentguard.guards.place import call_over
 
 __all__ = ["install", "is_guarded", "uninstall"]
 
@@ -203,6 +204,7 @@ async def _landed_async(answer: Any, flight: Flight, is_streamed: bool) -> Any:
 def _look_at(answer: Any, flight: Flight, is_streamed: bool) -> None:
     if is_stream(answer):
         flight.call.answered = True
+        call_over(has_span=flight.call.has_span)
         watch_stream(answer, flight)
     elif _is_response(answer) and answer.http_response.is_closed:
         flight.answered(answer.http_response.json())

@@ -98,7 +98,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--provider-url", required=True)
     parser.add_argument("--topic", default=TOPIC)
     options = parser.parse_args(arguments)
-    tracing = agentguard.init(service_name=f"research-crew-{options.instrumentor}")
+    # Model calls are traced by the instrumentor that was chosen, and by nobody else.
+    tracing = agentguard.init(
+        service_name=f"research-crew-{options.instrumentor}", instrument="none"
+    )
     try:
         INSTRUMENTORS[options.instrumentor].instrument()
     except InstrumentorMissingError as problem:

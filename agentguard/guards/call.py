@@ -141,6 +141,11 @@ class Call:
         self._arguments = value
 
     @property
+    def has_arguments(self) -> bool:
+        """Whether it is known what a tool or an agent is given; cheaper than to look at it."""
+        return self._arguments is not None
+
+    @property
     def has_content(self) -> bool:
         """Whether it is known what a model is sent; cheaper than to look at it."""
         return self._content is not None

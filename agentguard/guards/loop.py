@@ -86,6 +86,9 @@ class LoopGuard(Guard):
             track = caller.tools
             if kind == "agent" and (nested := self._called_by_itself(call)) is not None:
                 return nested
+            if kind == "agent" and not call.has_arguments:
+                # What it is asked may be another thing each time.
+                return None
             step = Step(call)
             call.held[self] = (step, caller)
             if not track.is_suspicious:

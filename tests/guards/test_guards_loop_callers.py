@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+import agentguard
 from agentguard import semconv
 from agentguard.errors import LoopDetected
 from agentguard.guards.call import Call
@@ -84,3 +85,25 @@ def test_threads_of_one_agent():
     assert own.stopped is None
     same = in_threads(lambda thread: lambda number: {"path": "a"})
     assert same.stopped is not None
+
+
+def test_an_agent_of_which_nothing_is_known_is_not_in_a_loop():
+    """An agent that is asked again, nobody knows what, may be asked something else each time."""
+    with agentguard.run("support", guards=[agentguard.LoopGuard()]):
+        for _ in range(20):
+            with agentguard.agent_span("writer"):
+                pass
+
+
+def test_an_agent_that_is_asked_the_same_is_in_a_loop():
+    """Where it is known what an agent is asked, the same question again and again is a loop."""
+
+    @agentguard.agent
+    def writer(question: str) -> str:
+        return "no idea"
+
+    with agentguard.run("support", guards=[LoopGuard()]):
+        writer("the same")
+        writer("the same")
+        with pytest.raises(agentguard.LoopDetected):
+            writer("the same")

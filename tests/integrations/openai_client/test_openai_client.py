@@ -35,7 +35,7 @@ def test_with_instrumentors_of_others_no_call_is_counted_twice(order):
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert billable(said["spans"]) == billable(said["log"])
-    assert said["calls"] == len(said["log"]) == 9
+    assert said["calls"] == len(said["log"]) == 11
     assert said["orphans"] == []
 
 

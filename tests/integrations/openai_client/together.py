@@ -35,7 +35,7 @@ def calls(client: openai.OpenAI) -> None:
 
 
 async def calls_async(client: openai.AsyncOpenAI) -> None:
-    """Three at once."""
+    """Three at once, and responses."""
     async with client:
         await asyncio.gather(
             *(
@@ -45,6 +45,11 @@ async def calls_async(client: openai.AsyncOpenAI) -> None:
                 for turn in range(3)
             )
         )
+        await client.responses.create(model="gpt-4o-mini", input="Badgers?")
+        async for _ in await client.responses.create(
+            model="gpt-5-mini", input="Badgers?", stream=True
+        ):
+            pass
 
 
 def main(order: list[str]) -> None:
