@@ -86,9 +86,6 @@ class LoopGuard(Guard):
             track = caller.tools
             if kind == "agent" and (nested := self._called_by_itself(call)) is not None:
                 return nested
-            if kind == "agent" and not call.has_arguments:
-                # What it is asked may be another thing each time.
-                return None
             step = Step(call)
             call.held[self] = (step, caller)
             if not track.is_suspicious:
@@ -139,6 +136,8 @@ class LoopGuard(Guard):
 
     def _objection(self, call: Call, circle: Circle) -> Verdict | None:
         steps = circle.steps
+        if any(step.is_blind and step.told is None for step in steps):
+            return None
         if any(step.waits for step in steps) and circle.rounds < _PATIENCE:
             return None
         if len(steps) == 1:

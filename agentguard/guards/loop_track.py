@@ -18,7 +18,7 @@ LONGEST_CYCLE: Final = 8
 class Step:
     """One call. `failed` is None as long as it has not ended."""
 
-    __slots__ = ("asked", "call", "failed", "loose", "name", "plain", "told")
+    __slots__ = ("asked", "call", "failed", "is_blind", "loose", "name", "plain", "told")
 
     def __init__(self, call: Call) -> None:
         self.call: Call | None = call
@@ -29,6 +29,8 @@ class Step:
         self.told: object = None
         """What came back, and cannot change, or is an `Answer`; None as long as nothing did."""
         self.failed: bool | None = None
+        self.is_blind = call.kind == "agent" and not call.has_arguments
+        """Whether it may be asked another thing each time: then only what comes back tells."""
         self.plain = self.loose = 0
         """Hashes of the call's forms, and its name."""
 
