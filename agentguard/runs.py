@@ -14,7 +14,7 @@ from agentguard.cancellation import CancelOnStop
 from agentguard.guards.guard import Guard
 from agentguard.guards.installation import watch_process
 from agentguard.guards.place import Place, at, current_place, mark
-from agentguard.guards.record import record
+from agentguard.guards.record import attributes_of, record
 from agentguard.guards.state import RunState
 from agentguard.guards.tally import Tally
 from agentguard.guards.verdict import Stop
@@ -108,6 +108,9 @@ class Run(SpanScope):
             ended = semconv.COMPLETED if error is None else semconv.FAILED
             outcome = semconv.STOPPED if self.stopped else ended
             self.span.set_attribute(semconv.RUN_OUTCOME, outcome)
+            if self.state.stopped is not None:
+                # Who stopped it from another thread may not have come to that yet.
+                self.span.set_attributes(attributes_of(self.state.stopped))
             self.state.end()
         super().close(error)
 

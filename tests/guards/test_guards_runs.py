@@ -405,3 +405,12 @@ def test_stop_from_outside_is_in_the_trace(spans):
     (guard,), (root,) = spans.named("guard stop"), spans.named("invoke_workflow r")
     assert guard.parent.span_id == root.context.span_id
     assert guard.attributes["agentguard.run.id"] == run.id
+
+
+def test_a_run_that_ends_at_once_says_what_stopped_it(spans):
+    """The root span has the reason also where the one who stopped the run is still to record it."""
+    with agentguard.run("hasty") as run:
+        run.state.latch(run.state.stop_for("too late", guard="timeout"))
+    root = spans.attributes("invoke_workflow hasty")
+    assert root["agentguard.guard.name"] == "timeout"
+    assert root["agentguard.stop.reason"] == "too late"

@@ -30,10 +30,10 @@ from tests.integrations.spans import Spans
 GUARDS: dict[str, Callable[[], agentguard.Guard]] = {
     "loop": agentguard.LoopGuard,
     "budget": lambda: agentguard.BudgetGuard(max_calls=4),
-    "deadline": lambda: agentguard.TimeoutGuard(max_seconds=1.2),
+    "deadline": lambda: agentguard.TimeoutGuard(max_seconds=0.9),
 }
 STOPPED_BY = {"loop": "loop", "budget": "budget", "deadline": "timeout"}
-TURNS = 60
+TURNS = 40
 """Turns that a form makes at most, where it is its own loop."""
 
 
@@ -154,7 +154,7 @@ def _run(
             raised = type(error).__name__
         seconds = time.monotonic() - began
         # Whatever would go on by itself is given the time to do so.
-        time.sleep(0.15)
+        time.sleep(0.1)
         requests = server.requests()
     stop = run.stopped
     # What was let begin before the stop may arrive after it.

@@ -19,6 +19,7 @@ PACKAGES = {
     "agentguard": ROOT,
     "agentguard_storage": ROOT / "storage",
     "agentguard_collector": ROOT / "collector",
+    "agentguard_integrations": ROOT / "integrations",
 }
 SPAN = """
 import agentguard

@@ -96,7 +96,7 @@ async def fallbacks(at: Provider) -> None:
             for name, model in names.items()
         ],
         fallbacks=[{"first": ["second"]}],
-        num_retries=2,
+        num_retries=1,
     )
     for turn in range(TURNS):
         question = [{"role": "user", "content": at.question(turn)}]

@@ -224,7 +224,7 @@ def test_threads_share_one_query(control_verifier, control_key, control_statemen
 
 
 def test_a_cached_answer_takes_microseconds(control_verifier, control_key):
-    """Verifying a cached key takes less than ten microseconds of its thread."""
+    """Verifying a cached key asks no database: that takes hundreds of microseconds, this a few."""
     header = f"Bearer {control_key[1]}"
     control_verifier.verify(header, "ingest")
 
@@ -232,7 +232,7 @@ def test_a_cached_answer_takes_microseconds(control_verifier, control_key):
         control_verifier.cached(header, "ingest")
 
     seconds = timeit.repeat(ask, timer=time.thread_time, number=1000, repeat=30)
-    assert min(seconds) / 1000 < 10e-6
+    assert min(seconds) / 1000 < 50e-6
 
 
 def test_no_plaintext_is_kept(control_verifier, control_key):
