@@ -31,7 +31,7 @@ SPANS = {
     "sdk": 0,
     "guards": 0,
     "shared": 0,
-    "instrumentors": 50,
+    "instrumentors": 300,
 }
 
 

@@ -1,9 +1,10 @@
-"""One library's call, traced by several instrumentors in turn: microseconds a call.
+"""One library's call, first bare and then instrumented: microseconds a call.
 
-    python tests/bench/instrumentor_overhead.py langchain none,ours,openinference 50 10
+    python tests/bench/instrumentor_overhead.py langchain openinference 100
 
 The model's answer is made in the process, so that what is measured is the library and what was put
 around it. Spans go to a batch processor that throws them away. Times are those of the thread.
+One instrumentor a process: some leave the library several times slower when they are taken out.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import random
 import sys
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import nullcontext
+from contextvars import copy_context
 from importlib import import_module
-from statistics import median
 from typing import Any
 
 from opentelemetry import trace
@@ -27,11 +28,10 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 import agentguard
-from agentguard import boundary
 from agentguard.guards.installation import watch_provider
 from agentguard.instrumentation import instrument
 
-WARM_UP = 5
+WARM_UP = 20
 MODEL = "gpt-4o-mini"
 WORDS = ["otter", "river", "sleeps", "hand", "raft", "kelp", "stone", "shell", "clam", "dives"]
 WORDS += ["fur", "winter", "warm", "pup", "floats", "current", "bank", "moss", "heron", "reed"]
@@ -249,29 +249,14 @@ CALLS: dict[str, Callable[[], Any]] = {
 }
 
 
-class Turn:
-    """Who instruments for a while: nobody, we, we with guards, or another project."""
-
-    def __init__(self, who: str, library: str, provider: TracerProvider) -> None:
-        self._who = who
-        self._on: list[Any] = []
-        self._scope: Any = nullcontext()
-        if who in ("ours", "guarded"):
-            self._scope = agentguard.run("bench", guards=_guards() if who == "guarded" else [])
-            self._on = instrument(["all"], provider)
-        elif who != "none":
-            module, _, name = OTHERS[who, library].partition(":")
-            self._on = [getattr(import_module(module), name)()]
-            self._on[0].instrument(tracer_provider=provider)
-
-    def __enter__(self) -> None:
-        self._scope.__enter__()
-
-    def __exit__(self, *error: object) -> None:
-        self._scope.__exit__(*error)
-        for each in self._on:
-            each.uninstrument()
-        boundary.uninstall()
+def instrumented(who: str, library: str, provider: TracerProvider) -> Any:
+    """Instrument the library, for the rest of the process; the scope that calls are made in."""
+    if who in ("ours", "guarded"):
+        instrument(["all"], provider)
+        return agentguard.run("bench", guards=_guards() if who == "guarded" else [])
+    module, _, name = OTHERS[who, library].partition(":")
+    getattr(import_module(module), name)().instrument(tracer_provider=provider)
+    return nullcontext()
 
 
 def _guards() -> list[agentguard.Guard]:
@@ -279,27 +264,19 @@ def _guards() -> list[agentguard.Guard]:
     return [budget, agentguard.TimeoutGuard(max_seconds=10**6), agentguard.LoopGuard()]
 
 
-async def main(library: str, whose: list[str], calls: int, rounds: int) -> None:
-    """Measure, each in its turn and over again, and print the line."""
+def main(library: str, who: str, calls: int) -> None:
+    """Measure and print the line: the times of bare calls, and of instrumented ones."""
+    call, timed = CALLS[library](), _Timer() if library in _ASYNC else _timed
+    bare = timed(call, calls, 0)
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(
         BatchSpanProcessor(_Discard(), max_queue_size=100_000, schedule_delay_millis=50)
     )
     watch_provider(provider)
     trace.set_tracer_provider(provider)
-    call = CALLS[library]()
-    times: dict[str, list[float]] = {who: [] for who in whose}
-    for number in range(rounds + 1):
-        for who in whose:
-            with Turn(who, library, provider):
-                gc.collect()
-                gc.disable()
-                taken = await _timed(call, library in _ASYNC, calls, number)
-                gc.enable()
-            if number:
-                times[who] += taken
-    line = {who: [median(t), sorted(t)[int(len(t) * 0.99)]] for who, t in times.items()}
-    sys.stdout.write("\n" + json.dumps(line) + "\n")
+    with instrumented(who, library, provider):
+        traced = timed(call, calls, 1)
+    sys.stdout.write("\n" + json.dumps([bare, traced]) + "\n")
     sys.stdout.flush()
     os._exit(0)
 
@@ -307,19 +284,38 @@ async def main(library: str, whose: list[str], calls: int, rounds: int) -> None:
 _ASYNC = ("openai-agents", "autogen")
 
 
-async def _timed(call: Any, is_async: bool, calls: int, seed: int) -> list[float]:
-    """Microseconds of each call; the first of a turn do not count."""
-    times = []
+def _timed(call: Call, calls: int, seed: int) -> list[float]:
+    """Microseconds of each call; the first ones do not count."""
+    return [_ending(began, call(asked)) for began, asked in _asked(calls, seed)][WARM_UP:]
+
+
+class _Timer:
+    """The same of calls that are awaited, all in one event loop."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+
+    def __call__(self, call: AsyncCall, calls: int, seed: int) -> list[float]:
+        """Await them one after the other."""
+
+        async def all_of_them() -> list[float]:
+            return [_ending(began, await call(asked)) for began, asked in _asked(calls, seed)]
+
+        return self._runner.run(all_of_them(), context=copy_context())[WARM_UP:]
+
+
+def _asked(calls: int, seed: int) -> Iterator[tuple[int, str]]:
+    gc.collect()
+    gc.disable()
     for turn in range(calls + WARM_UP):
         asked = question(seed * 10_000 + turn)
-        began = time.thread_time_ns()
-        if is_async:
-            await call(asked)
-        else:
-            call(asked)
-        times.append((time.thread_time_ns() - began) / 1000)
-    return times[WARM_UP:]
+        yield time.thread_time_ns(), asked
+    gc.enable()
+
+
+def _ending(began: int, _: object) -> float:
+    return (time.thread_time_ns() - began) / 1000
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2].split(","), int(sys.argv[3]), int(sys.argv[4])))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -6,7 +6,7 @@ from clickhouse_connect.driver.client import Client
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from agentguard_storage.queries import stored
-from agentguard_storage.queries.hours import IN_HOURS, period
+from agentguard_storage.queries.hours import IN_HOURS, STARTED, TimeRange
 
 
 def export_spans(
@@ -26,13 +26,12 @@ def export_spans(
     found = client.query(
         f"SELECT {', '.join(stored.SPAN_COLUMNS)} FROM spans"
         " WHERE project_id = {project:String}"
-        f" AND {IN_HOURS}"
-        " AND toUnixTimestamp64Nano(start_time) BETWEEN {first_ns:Int64} AND {last_ns:Int64}"
+        f" AND {IN_HOURS} AND {STARTED}"
         " AND ({service:String} = '' OR service = {service:String})"
         " ORDER BY source_id, start_time LIMIT {limit:UInt32}",
         parameters={
             "project": project_id,
-            **period(start, end),
+            **TimeRange(start, end).parameters(),
             "service": service or "",
             "limit": limit,
         },

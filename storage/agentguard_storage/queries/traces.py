@@ -10,7 +10,7 @@ from clickhouse_connect.driver.client import Client
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from agentguard_storage.queries import stored
-from agentguard_storage.queries.hours import IN_HOURS, period
+from agentguard_storage.queries.hours import IN_HOURS, TimeRange
 
 SpanKind = Literal["llm", "tool", "agent", "workflow", "retrieval", "embedding", "guard", "other"]
 
@@ -130,7 +130,7 @@ def list_traces(
         _LIST,
         parameters={
             "project": project_id,
-            **period(start, end, _MARGIN),
+            **TimeRange(start, end).parameters(_MARGIN),
             "searched": bool(text),
             "pattern": f"%{escaped}%",
             "service": service or "",

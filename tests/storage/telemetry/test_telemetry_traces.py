@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from agentguard_storage.queries.errors import InvalidQuery
 from agentguard_storage.queries.traces import find_trace_ids, get_trace, list_traces
 from tests.storage.telemetry.telemetry_store import make_span, request_of
 
@@ -61,15 +62,17 @@ def test_traces_are_listed_newest_first_and_only_of_the_period(listed):
     """A period includes its start, not its end."""
     assert listed() == [*reversed(TEXTS), "root of c", "root of b", "root of a"]
     assert listed(end=NOON + timedelta(microseconds=1)) == ["root of a"]
-    assert listed(end=NOON) == []
+    assert listed(start=NOON - timedelta(microseconds=1), end=NOON) == []
     assert listed(start=NOON + timedelta(hours=1), end=NOON + timedelta(hours=2)) == ["too late"]
 
 
 def test_a_time_without_a_zone_is_refused(store):
     """Nobody's local time is taken for UTC."""
     naive = datetime(2026, 3, 1)  # noqa: DTZ001  that is the mistake
-    with pytest.raises(ValueError, match="time zone"):
+    with pytest.raises(InvalidQuery, match="time zone"):
         list_traces(store.client, PROJECT, start=naive, end=NOON)
+    with pytest.raises(InvalidQuery, match="before it begins"):
+        list_traces(store.client, PROJECT, start=NOON, end=NOON)
 
 
 def test_a_limit_keeps_the_newest(listed):
