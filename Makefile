@@ -23,7 +23,7 @@ lint: .venv/ready
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	PYTHONPATH=storage:collector:integrations $(BIN)/lint-imports
+	PYTHONPATH=storage:collector:integrations:mcp $(BIN)/lint-imports
 
 bench: .venv/ready
 	$(BIN)/python -m tests.bench

@@ -17,6 +17,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from agentguard.client import AsyncClient as AsyncClient
+    from agentguard.client import Client as Client
     from agentguard.decorators import agent as agent
     from agentguard.decorators import task as task
     from agentguard.decorators import tool as tool
@@ -72,10 +74,12 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "AgentGuardError": "errors",
     "AgentSpan": "spans",
+    "AsyncClient": "client",
     "BudgetExceeded": "errors",
     "BudgetGuard": "guards.budget",
     "Call": "guards.call",
     "ChatSpan": "spans",
+    "Client": "client",
     "ConfigurationError": "errors",
     "ContextThreadPoolExecutor": "propagation",
     "DepthExceeded": "errors",

@@ -4,16 +4,22 @@ from typing import Annotated
 
 import typer
 
+from agentguard.cli.alerts import show_alerts
 from agentguard.cli.budgets import budgets
+from agentguard.cli.costs import show_costs
 from agentguard.cli.demo import demo
 from agentguard.cli.doctor import doctor
 from agentguard.cli.errors import Boundary
 from agentguard.cli.exec import exec_program
+from agentguard.cli.export import export_spans
 from agentguard.cli.keys import keys
+from agentguard.cli.mcp import mcp
 from agentguard.cli.prices import prices
 from agentguard.cli.projects import projects
+from agentguard.cli.sessions import show_sessions
 from agentguard.cli.stops import resume, stop, stops
-from agentguard.cli.traces import show_trace, show_traces
+from agentguard.cli.trace import show_trace
+from agentguard.cli.traces import show_traces
 from agentguard.cli.up import up
 
 __all__ = ["app"]
@@ -56,6 +62,11 @@ app.command("demo")(demo)
 app.command("doctor")(doctor)
 app.command("traces")(show_traces)
 app.command("trace")(show_trace)
+app.command("sessions")(show_sessions)
+app.command("alerts")(show_alerts)
+app.command("costs")(show_costs)
+app.command("export")(export_spans)
+app.command("mcp")(mcp)
 app.command("stop")(stop)
 app.command("resume")(resume)
 app.command("stops")(stops)

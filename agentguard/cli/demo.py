@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from agentguard.cli.datadir import Endpoints
     from agentguard.cli.steps import Steps
     from agentguard.demo import CrewRun, DemoReport, StoppedRun
-    from agentguard_storage.queries.traces import SpanRow, TraceRow
+    from agentguard_storage.queries.trace import Trace
+    from agentguard_storage.queries.traces import TraceRow
 
 __all__ = ["demo"]
 
@@ -82,45 +83,54 @@ class _Recorded:
     """The demo's traces, the spans of one crew, and those of a runaway."""
 
     rows: "list[TraceRow]"
-    crew: "list[SpanRow]"
-    runaway: "list[SpanRow]"
+    crew: "Trace"
+    runaway: "Trace"
 
 
 def _recorded(folder: Path, report: "DemoReport") -> _Recorded:
     """What was recorded, as soon as all of it can be read."""
     with server_extra():
-        from agentguard_storage.queries.traces import get_trace, list_traces
+        from agentguard_storage.queries.hours import TimeRange
+        from agentguard_storage.queries.reader import Reader
+        from agentguard_storage.queries.trace import get_trace
+        from agentguard_storage.queries.traces import list_traces
     owner = project_id(folder, "default")
     deadline = time.monotonic() + READABLE_WITHIN
     with telemetry(folder) as client:
+        reader = Reader(client, owner)
         while True:
-            crews = [get_trace(client, owner, run.trace_id) for run in report.runs]
-            runaways = [get_trace(client, owner, run.said.trace_id) for run in report.stopped]
+            crews = [get_trace(reader, run.trace_id, contents=False) for run in report.runs]
+            runaways = [
+                get_trace(reader, run.said.trace_id, contents=False) for run in report.stopped
+            ]
             if all(map(_whole, crews, report.runs)) and all(map(_is_stopped, runaways)):
                 break
             if time.monotonic() > deadline:
                 raise CliError(f"not every span could be read within {READABLE_WITHIN:.0f} s")
             time.sleep(POLL_EVERY)
         now = datetime.now(UTC)
-        rows = list_traces(client, owner, start=now - timedelta(hours=1), end=now)
-    return _Recorded(rows, crews[0], runaways[0])
+        rows = list_traces(reader, TimeRange(now - timedelta(hours=1), now)).rows
+    crew, runaway = crews[0], runaways[0]
+    if crew is None or runaway is None:
+        raise CliError("nothing was recorded")
+    return _Recorded(rows, crew, runaway)
 
 
-def _whole(spans: "list[SpanRow]", run: "CrewRun") -> bool:
+def _whole(trace: "Trace | None", run: "CrewRun") -> bool:
     """Whether all is there: each model call, and everybody's parent up to one root.
 
     Spans are sent when they end, parents last, so nothing can be missing below those.
     """
-    parents = {span.parent_span_id for span in spans}
-    calls = sum(span.kind in ("llm", "embedding") for span in spans)
-    return calls == run.calls and parents <= {"", *(span.span_id for span in spans)}
+    if trace is None or not trace.complete:
+        return False
+    return sum(span.kind in ("llm", "embedding") for span in trace.spans) == run.calls
 
 
-def _is_stopped(spans: "list[SpanRow]") -> bool:
+def _is_stopped(trace: "Trace | None") -> bool:
     """Whether the stop is there, and everybody's parent: the root is sent last."""
-    parents = {span.parent_span_id for span in spans}
-    guarded = any(span.kind == "guard" for span in spans)
-    return guarded and parents <= {"", *(span.span_id for span in spans)}
+    return (
+        trace is not None and trace.complete and any(span.kind == "guard" for span in trace.spans)
+    )
 
 
 def _show(at: "Endpoints", report: "DemoReport", recorded: _Recorded) -> None:

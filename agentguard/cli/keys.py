@@ -54,7 +54,11 @@ def _shown(key: "ApiKey", project: str, now: datetime) -> _Key:
 @keys.command()
 def create(
     scope: Annotated[
-        list[str], typer.Option(help="What it may do: ingest, read, admin. May be repeated.")
+        list[str],
+        typer.Option(
+            help="What it may do: ingest, read, admin; to write without being admin: budgets, "
+            "stops, shares, annotations. May be repeated."
+        ),
     ] = ["ingest"],  # noqa: B006 - typer copies it
     name: Annotated[str, typer.Option(help="A name to know it by.")] = "key",
     expires: Annotated[

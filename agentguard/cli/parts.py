@@ -63,7 +63,7 @@ def engine_dsns(ready: Mapping[str, Any]) -> tuple[str, str]:
     return known.dsn("writer", "127.0.0.1", port), known.dsn("reader", "127.0.0.1", port)
 
 
-def collector(options: Options, *, clickhouse: str, control: str) -> Child:
+def collector(options: Options, *, clickhouse: str, reader: str, control: str) -> Child:
     """The collector with all its workers."""
 
     def argv(last: _Ready) -> list[str]:
@@ -78,7 +78,11 @@ def collector(options: Options, *, clickhouse: str, control: str) -> Child:
             *(["--store-reads-files"] if options.clickhouse is None else []),
         ]
 
-    urls = {"AGENTGUARD_CLICKHOUSE_URL": clickhouse, "AGENTGUARD_CONTROL_URL": control}
+    urls = {
+        "AGENTGUARD_CLICKHOUSE_URL": clickhouse,
+        "AGENTGUARD_CLICKHOUSE_READER_URL": reader,
+        "AGENTGUARD_CONTROL_URL": control,
+    }
     return Child("collectors", "the collector", argv, _environment() | urls)
 
 

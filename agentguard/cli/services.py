@@ -130,9 +130,13 @@ def clickhouse_errors(url: str) -> Iterator[None]:
     with server_extra():
         from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
         from urllib3.exceptions import HTTPError
+
+        from agentguard_storage.queries.errors import QueryError
     where = without_secret(url)
     try:
         yield
+    except QueryError as error:
+        raise CliError(str(error)) from error
     except (OperationalError, HTTPError) as error:
         raise CliError(f"ClickHouse does not answer at {where}", hint=START_IT) from error
     except ClickHouseError as error:

@@ -101,7 +101,9 @@ async def _start(options: Options, supervisor: Supervisor, say: Callable[[str], 
     say("preparing tables, prices and keys")
     control = await _prepared(options, writer)
     say("starting the collector")
-    ready = await supervisor.start(collector(options, clickhouse=writer, control=control.url))
+    ready = await supervisor.start(
+        collector(options, clickhouse=writer, reader=reader, control=control.url)
+    )
     endpoints = Endpoints(
         otlp_http=reachable(options.host, ready["http_port"]),
         otlp_grpc=reachable(options.host, ready["grpc_port"]),

@@ -1,24 +1,32 @@
-"""`agentguard traces` and `agentguard trace`."""
+"""`agentguard traces`."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from agentguard.cli.errors import CONFLICT, CliError, server_extra
+from agentguard.cli.asked import (
+    Cursor,
+    FilterText,
+    Limit,
+    Since,
+    Until,
+    asked_filter,
+    asked_range,
+    reading,
+    show_page,
+)
+from agentguard.cli.errors import server_extra
 from agentguard.cli.figures import clock, cost, count, elapsed
 from agentguard.cli.options import AsJson, DataDir, ProjectName
-from agentguard.cli.services import project_id, telemetry
-from agentguard.cli.terminal import emit_json, out, plain
-from agentguard.cli.when import moment
+from agentguard.cli.terminal import plain
 
 if TYPE_CHECKING:
-    from agentguard_storage.queries.traces import SpanRow, TraceRow
+    from agentguard_storage.queries.traces import TraceRow
 
-__all__ = ["show_trace", "show_traces", "traces_table"]
+__all__ = ["show_traces", "traces_table"]
 
 
 class Status(StrEnum):
@@ -28,48 +36,51 @@ class Status(StrEnum):
     ERROR = "error"
 
 
+class Order(StrEnum):
+    """What the first trace has most of."""
+
+    STARTED_AT = "started_at"
+    COST = "cost"
+    DURATION = "duration"
+    SPANS = "spans"
+    ERRORS = "errors"
+
+
 def show_traces(
+    filter_text: FilterText = "",
     service: Annotated[str | None, typer.Option(help="Only this service's.")] = None,
-    since: Annotated[
-        str, typer.Option(help="From when on: 15m, 1h, 2d, or an ISO 8601 time.")
-    ] = "1d",
-    until: Annotated[
-        str | None, typer.Option(help="Until when, in the same forms; now, if left out.")
-    ] = None,
+    since: Since = "1d",
+    until: Until = None,
     status: Annotated[Status | None, typer.Option(help="How they ended.")] = None,
     text: Annotated[
-        str | None, typer.Option(help="Only those with this text in a name or a message.")
+        str | None, typer.Option(help="Only those with these words in a name or a message.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    order: Annotated[Order, typer.Option(help="By what, the most first.")] = Order.STARTED_AT,
+    limit: Limit = 50,
+    cursor: Cursor = None,
     project: ProjectName = "default",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """List traces, newest first."""
     now = datetime.now(UTC)
-    start, end = moment(since, now), moment(until, now) if until else now
-    if start >= end:
-        raise CliError("--since is not before --until", hint="swap the two", exit_code=CONFLICT)
-    owner = project_id(data_dir, project)
-    with telemetry(data_dir) as client:
+    asked = asked_range(since, until, now)
+    wanted = asked_filter(
+        filter_text, service=service, status=status.value if status else None, words=text
+    )
+    with reading(data_dir, project) as reader:
         with server_extra():
             from agentguard_storage.queries.traces import list_traces
-        rows = list_traces(
-            client,
-            owner,
-            start=start,
-            end=end,
-            service=service,
-            status=status.value if status else None,
-            text=text,
-            limit=limit,
+        page = list_traces(
+            reader, asked, filter=wanted, order=order.value, limit=limit, cursor=cursor
         )
-    if as_json:
-        emit_json(rows)
-    elif rows:
-        out.print(traces_table(rows, now))
-    else:
-        out.print("[dim]no traces match; widen --since or drop a filter[/dim]")
+    show_page(
+        list(page.rows),
+        page.next_cursor,
+        traces_table(page.rows, now),
+        nothing="no traces match; widen --since or drop a filter",
+        as_json=as_json,
+    )
 
 
 def traces_table(rows: "list[TraceRow]", now: datetime) -> Table:
@@ -97,51 +108,3 @@ def traces_table(rows: "list[TraceRow]", now: datetime) -> Table:
             plain(", ".join(row.models)),
         )
     return table
-
-
-def show_trace(
-    trace_id: Annotated[
-        str, typer.Argument(metavar="ID", help="Its id, or a beginning that no other trace has.")
-    ],
-    project: ProjectName = "default",
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show one trace as a tree: durations, models, tokens, cost, errors."""
-    spans = _spans(data_dir, project, trace_id)
-    if as_json:
-        emit_json(spans)
-        return
-    from agentguard.cli.tree import trace_tree
-
-    out.print(trace_tree(spans))
-
-
-def _spans(data_dir: Path | None, project: str, beginning: str) -> "list[SpanRow]":
-    beginning = beginning.strip().lower()
-    if not beginning or len(beginning) > 32 or beginning.strip("0123456789abcdef"):
-        raise CliError(
-            f"{beginning!r} is not a trace id",
-            hint="a trace id has 32 hexadecimal digits; the first few are enough",
-            exit_code=CONFLICT,
-        )
-    owner = project_id(data_dir, project)
-    with telemetry(data_dir) as client:
-        with server_extra():
-            from agentguard_storage.queries.traces import find_trace_ids, get_trace
-        found = [beginning]
-        if len(beginning) < 32:
-            found = find_trace_ids(client, owner, beginning)
-        if len(found) > 1:
-            raise CliError(
-                f"more than one trace begins with {beginning}",
-                hint=f"for example {found[0]} and {found[1]}: give more digits",
-            )
-        spans = get_trace(client, owner, found[0]) if found else []
-    if not spans:
-        raise CliError(
-            f"there is no trace {beginning} in the project {project!r}",
-            hint="list them with `agentguard traces`; spans can be read about a second after "
-            "they were sent",
-        )
-    return spans

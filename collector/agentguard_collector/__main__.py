@@ -19,17 +19,29 @@ from agentguard_storage.control.errors import ControlError
 _HELP = {
     "data_dir": "where the log and the window of known spans are kept",
     "clickhouse": "clickhouse://user:password@host:port/database; default: $%s",
+    "clickhouse_reader": "the same for reading, as a user who can only read; default: $%s, or else "
+    "the one for writing",
     "control": "SQLAlchemy URL of the control plane; default: $%s",
     "workers": "processes that share the ports",
     "worker": "name of the log folder; by default the first free one",
     "share_ports": "let other processes listen on the same ports",
     "store_reads_files": "the store is this machine's embedded engine: it reads segments in place",
     "exit_with_parent": "stop when standard input is closed",
+    "reads_per_minute": "questions that a key may ask in a minute",
+    "control_calls_per_minute": "requests about budgets, stops and prices of a key in a minute",
+    "reads_at_once": "questions that ClickHouse is asked at the same time",
+    "reads_at_once_per_key": "those of one key",
+    "read_wait": "seconds that a question waits for its turn",
+    "read_seconds": "seconds that ClickHouse may take for a question",
     "max_wal_bytes": "bytes that may wait for the store, on this machine",
 }
 
 # A command line can be read by every user of the machine, an environment cannot.
-_SECRETS = {"clickhouse": "AGENTGUARD_CLICKHOUSE_URL", "control": "AGENTGUARD_CONTROL_URL"}
+_SECRETS = {
+    "clickhouse": "AGENTGUARD_CLICKHOUSE_URL",
+    "clickhouse_reader": "AGENTGUARD_CLICKHOUSE_READER_URL",
+    "control": "AGENTGUARD_CONTROL_URL",
+}
 
 
 def main() -> None:
@@ -61,8 +73,9 @@ def _settings() -> Settings:
         text = _HELP.get(field.name)
         if variable := _SECRETS.get(field.name):
             url = os.environ.get(variable)
+            needed = not url and field.default is dataclasses.MISSING
             parser.add_argument(
-                flag, default=url, required=not url, help=str(text).replace("%s", variable)
+                flag, default=url, required=needed, help=str(text).replace("%s", variable)
             )
         elif field.type == "bool":
             parser.add_argument(flag, action="store_true", help=text)

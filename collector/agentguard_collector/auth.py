@@ -15,20 +15,23 @@ __all__ = ["Principal", "Verifier", "authenticate"]
 class Verifier(Protocol):
     """What `agentguard_storage.control.KeyVerifier` does; see there for the errors."""
 
-    def cached(self, authorization: str | None, scope: str) -> Principal | None:
+    def cached(self, authorization: str | None, *scopes: str) -> Principal | None:
         """Answer from memory, or None when the database has to be asked."""
 
-    def verify(self, authorization: str | None, scope: str) -> Principal:
+    def verify(self, authorization: str | None, *scopes: str) -> Principal:
         """Answer, from the database if need be."""
 
 
-async def authenticate(verifier: Verifier, authorization: str | None, scope: str) -> Principal:
-    """Return who presents this key. Raises Unauthenticated, Forbidden or Unavailable."""
+async def authenticate(verifier: Verifier, authorization: str | None, *scopes: str) -> Principal:
+    """Return who presents this key, if it has one of `scopes`.
+
+    Raises Unauthenticated, Forbidden, Unavailable.
+    """
     try:
-        known = verifier.cached(authorization, scope)
+        known = verifier.cached(authorization, *scopes)
         if known is not None:
             return known
-        return await asyncio.to_thread(verifier.verify, authorization, scope)
+        return await asyncio.to_thread(verifier.verify, authorization, *scopes)
     except MissingScope as error:
         raise Forbidden(str(error)) from None
     except KeyRefused as error:

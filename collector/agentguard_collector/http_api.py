@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -14,8 +16,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agentguard_collector.agentguard47 import convert
 from agentguard_collector.agentguard47_costs import CostLedger
+from agentguard_collector.api import ApiContext, add_api
+from agentguard_collector.api.mounted import Mounted
 from agentguard_collector.auth import Principal
-from agentguard_collector.control_api import add_control_api
 from agentguard_collector.errors import (
     BadData,
     MethodNotAllowed,
@@ -32,7 +35,6 @@ from agentguard_collector.replies import (
     refusal_headers,
     success_body,
 )
-from agentguard_storage.control import ControlPlane
 
 __all__ = ["create_app"]
 
@@ -41,31 +43,49 @@ logger = logging.getLogger(__name__)
 _NDJSON = ("application/x-ndjson", "application/jsonl")
 _INLINE_BYTES = 32 * 1024
 
+# A global provider in this process, or variables of the environment, would have FastAPI trace.
+_UNTRACED: Final[TelemetryConfig] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+
 Readiness = Callable[[], Awaitable[dict[str, object]]]
 
 
 def create_app(
-    intake: Intake, readiness: Readiness, control: ControlPlane | None = None
+    intake: Intake,
+    readiness: Readiness,
+    api: ApiContext | None = None,
+    mounted: Mounted | None = None,
 ) -> ASGIApp:
     """Build the application. `readiness` returns what /readyz shows; its "ready" decides.
 
-    With a control plane, budgets and stops are served under /api/v1 as well.
+    With an `api`, what is under /api/v1 is served as well, and beside it what is `mounted`.
     """
     traces = TracesEndpoint(intake)
     others = _operators_app(intake, readiness)
-    if control is not None:
-        add_control_api(others, control, lambda: intake.open)
+    if api is not None:
+        add_api(others, api)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # Middleware and routing would cost a fifth of what a batch costs otherwise.
         hot = scope["type"] == "http" and scope["path"] == "/v1/traces"
-        await (traces if hot else others)(scope, receive, send)
+        if hot:
+            await traces(scope, receive, send)
+        else:
+            await (beside(scope) or others)(scope, receive, send)
+
+    def beside(scope: Scope) -> ASGIApp | None:
+        return mounted.app_for(scope["path"]) if mounted and scope["type"] == "http" else None
 
     return app
 
 
 def _operators_app(intake: Intake, readiness: Readiness) -> FastAPI:
-    app = FastAPI(title="AgentGuard", openapi_url=None)
+    app = FastAPI(openapi_url=None, redirect_slashes=False, telemetry=_UNTRACED)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})

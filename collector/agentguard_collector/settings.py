@@ -17,6 +17,7 @@ class Settings:
     data_dir: Path
     clickhouse: str
     control: str
+    clickhouse_reader: str | None = None
     host: str = "127.0.0.1"
     http_port: int = 4318
     grpc_port: int = 4317
@@ -39,6 +40,15 @@ class Settings:
     dedup_seconds: float = 3600.0
     max_spans_per_second: float | None = None
     max_bytes_per_second: float | None = None
+
+    # What reading may take, in each process: requests of a key, questions to ClickHouse at once,
+    # how long one of those waits for its turn, and how long ClickHouse may take for it.
+    reads_per_minute: int = 600
+    control_calls_per_minute: int = 30_000
+    reads_at_once: int = 8
+    reads_at_once_per_key: int = 4
+    read_wait: float = 5.0
+    read_seconds: int = 20
 
     @property
     def wal_dir(self) -> Path:

@@ -7,7 +7,7 @@ import hashlib
 import time
 from collections import OrderedDict
 
-from agentguard_collector.control_models import StopOut, StopsOut
+from agentguard_collector.api.order_models import StopOut, StopsOut
 from agentguard_storage.control import StopOrder, Stops
 
 __all__ = ["StopBoard"]

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from agentguard_collector.api import ApiContext
+from agentguard_collector.api.mounted import mounted_apps
 from agentguard_collector.committer import Committer
 from agentguard_collector.flusher import Flusher
 from agentguard_collector.grpc_api import create_server
@@ -32,7 +34,7 @@ from agentguard_collector.settings import Settings
 from agentguard_collector.sink import Sink
 from agentguard_collector.sweeper import sweep_budgets
 from agentguard_collector.wal import Usage, Writer, claim_folder
-from agentguard_storage.control import ControlPlane, open_control_plane
+from agentguard_storage.control import open_control_plane
 
 __all__ = ["run"]
 
@@ -60,7 +62,7 @@ class _Pipeline:
     usage: Usage
     settings: Settings
     worker: str
-    control: ControlPlane
+    api: ApiContext
 
     async def readiness(self) -> dict[str, object]:
         """Ready means: able to make spans durable. The store may be away."""
@@ -82,10 +84,10 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with _pipeline(settings) as pipeline:
+    async with _pipeline(settings) as pipeline, mounted_apps(pipeline.api).running() as mounted:
         listener = _listen(settings)
         config = uvicorn.Config(
-            create_app(pipeline.intake, pipeline.readiness, pipeline.control),
+            create_app(pipeline.intake, pipeline.readiness, pipeline.api, mounted),
             http="httptools",
             lifespan="off",
             access_log=False,
@@ -146,6 +148,8 @@ async def _pipeline(settings: Settings) -> AsyncIterator[_Pipeline]:
         flusher.on_idle = committer.wake
         limiter = RateLimiter(settings.max_spans_per_second, settings.max_bytes_per_second)
         intake = Intake(control.verifier, limiter, committer, metrics, settings.max_body_bytes)
+        api = ApiContext.of(control, settings, lambda: intake.open)
+        stack.callback(api.close)
         metrics.gauge("wal_bytes", "Bytes that wait for the store", lambda: usage.bytes)
         metrics.gauge("wal_segments", "Segments that wait", lambda: flusher.backlog)
         metrics.gauge("lag_seconds", "Age of the oldest span that waits", lambda: flusher.lag)
@@ -156,9 +160,7 @@ async def _pipeline(settings: Settings) -> AsyncIterator[_Pipeline]:
             asyncio.create_task(sync_prices(control.prices, settings.clickhouse)),
         ]
         try:
-            yield _Pipeline(
-                intake, committer, flusher, sink, usage, settings, own.folder.name, control
-            )
+            yield _Pipeline(intake, committer, flusher, sink, usage, settings, own.folder.name, api)
         finally:
             await committer.close()
             if not await flusher.drained(settings.drain_timeout):

@@ -28,56 +28,45 @@ _SCRIPT = Path(__file__).with_name("instrumentor_overhead.py")
 def instrumentors(calls: int, rounds: int) -> list[Figure]:
     """Microseconds that a call takes more, in the median and at the 99th percentile.
 
-    Each who instruments a library has processes of its own, `rounds` of them, in turns with the
-    others; what is bare and what is instrumented is measured in the same process.
+    Each who instruments a library has processes of its own, in turns with the others, and so has
+    the library without any. What a busy machine adds is left out: the best process counts.
     """
     figures: list[Figure] = []
     for library, (group, whose) in _LIBRARIES.items():
-        taken: dict[str, list[_Times]] = {who: [] for who in whose}
-        for _ in range(rounds):
-            for who in whose:
-                taken[who].append(_measure(group, library, who, calls))
-        bare = median(median(times[0]) for each in taken.values() for times in each)
-        figures.append(Figure(f"{library} call, not instrumented", bare, "us"))
-        more = {who: _more(each) for who, each in taken.items()}
-        others = [more[who] for who in _OTHERS if who in more]
+        taken: dict[str, list[list[float]]] = {who: [] for who in ("none", *whose)}
+        for _ in range(rounds * 2):
+            for who, times in taken.items():
+                times.append(_measure(group, library, who, calls))
+        best = {who: (min(map(median, each)), min(map(_high, each))) for who, each in taken.items()}
+        bare = best["none"]
+        figures.append(Figure(f"{library} call, not instrumented", bare[0], "us"))
+        others = [best[who] for who in _OTHERS if who in best]
+        peer = [min(column) for column in zip(*others, strict=True)] if others else None
         for who in whose:
-            is_held = bool(others) and who == "guarded"
-            peers = [min(column) for column in zip(*others, strict=True)] if is_held else None
+            is_held = peer is not None and who == "guarded"
             for place, name in enumerate((f"  more with {who}", "    at the 99th percentile")):
                 figures.append(
                     Figure(
                         name,
-                        more[who][place],
+                        best[who][place] - bare[place],
                         "us",
                         1.0 if is_held else None,
-                        peer=peers[place] if peers else None,
+                        peer=peer[place] - bare[place] if peer and is_held else None,
                     )
                 )
     return figures
-
-
-_Times = tuple[list[float], list[float]]
-
-
-def _more(each: list[_Times]) -> tuple[float, float]:
-    """By how much the median and the 99th percentile rise: the median of the processes."""
-    return (
-        median(median(traced) - median(bare) for bare, traced in each),
-        median(_high(traced) - _high(bare) for bare, traced in each),
-    )
 
 
 def _high(times: list[float]) -> float:
     return quantiles(times, n=100)[98]
 
 
-def _measure(group: str | None, library: str, who: str, calls: int) -> _Times:
+def _measure(group: str | None, library: str, who: str, calls: int) -> list[float]:
     done = subprocess.run(
-        [str(python_of(group)), str(_SCRIPT), library, who, str(calls)],
+        [str(python_of(group)), "-W", "ignore", str(_SCRIPT), library, who, str(calls)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         check=True,
     )
-    found: _Times = json.loads(done.stdout.splitlines()[-1])
+    found: list[float] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -14,7 +14,8 @@ from agentguard.cli.app import app
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 BLOCK = re.compile(r"```\n\$ (agentguard[^\n]*--help)\n(.*?)```", re.DOTALL)
 COMMANDS = (
-    "up", "exec", "demo", "doctor", "traces", "trace", "keys create", "keys list", "keys revoke",
+    "up", "exec", "demo", "doctor", "traces", "trace", "sessions", "alerts", "costs",
+    "keys create", "keys list", "keys revoke",
     "prices set", "prices unset", "prices show", "prices list",
     "projects", "projects list", "projects create",
 )  # fmt: skip

@@ -125,7 +125,7 @@ def test_each_scope_may_do_its_own_alone(api, budget, scope, method, path):
     bodies = {"PUT": {"limits": {"calls": 1}}, "POST": {"id": "12345678", "amount": {}}}
     answer = api(scope)(method, path.format(name=budget), bodies.get(method))
     assert answer.status_code == 403
-    assert "scope" in answer.json()["message"]
+    assert "scope" in answer.json()["detail"]
 
 
 def test_no_key_is_401(shared, budget):
@@ -167,7 +167,7 @@ def test_what_is_out_of_bounds_is_400(api, budget, body):
     """A body that is not one of the documented ones is refused, saying what is wrong."""
     answer = api("ingest")("POST", f"/budgets/{budget}/reserve", body)
     assert answer.status_code == 400
-    assert answer.json()["message"].startswith("body")
+    assert answer.json()["detail"].startswith("body")
 
 
 @pytest.mark.parametrize("name", ["a b", "-x", "x" * 101, "%00"])

@@ -1,4 +1,4 @@
-"""A Python of its own for each group `with-...` of the lock file."""
+"""A Python of its own for each group `with-...` of the lock file, and for oldest versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uv
 
-__all__ = ["ROOT", "python_of"]
+__all__ = ["ROOT", "python_of", "python_with_packages"]
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / ".pytest_cache" / "d" / "integrations"
@@ -23,27 +23,37 @@ def python_of(group: str | None) -> Path:
     """The interpreter of `with-{group}`, installed if need be; this one for None."""
     if group is None:
         return Path(sys.executable)
+    sync = ["sync", "--quiet", "--frozen", "--no-default-groups"]
+    sync += ["--python", sys.executable, "--group", f"with-{group}"]
+    return _installed(group, (ROOT / "uv.lock").read_bytes(), [sync])
+
+
+def python_with_packages(name: str, requirements: list[str]) -> Path:
+    """An interpreter that has these beside AgentGuard, kept under that name."""
+    home = KEPT / name
+    steps = [
+        ["venv", "--quiet", "--clear", "--python", sys.executable, str(home)],
+        ["pip", "install", "--quiet", "--python", str(home), "-e", str(ROOT), *requirements],
+    ]
+    return _installed(name, "\n".join(requirements).encode(), steps)
+
+
+def _installed(name: str, made_of: bytes, steps: list[list[str]]) -> Path:
     KEPT.mkdir(parents=True, exist_ok=True)
-    home = KEPT / group
-    with (KEPT / f"{group}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _install(home, group)
-    return home / "bin" / "python"
-
-
-def _install(home: Path, group: str) -> None:
-    lock = (ROOT / "uv.lock").read_bytes()
+    home = KEPT / name
     complete = home / "complete"
-    if complete.exists() and complete.read_bytes() == lock:
-        return
-    variables = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
-    variables["UV_PROJECT_ENVIRONMENT"] = str(home)
-    command = [uv.find_uv_bin(), "sync", "--quiet", "--frozen", "--no-default-groups"]
-    subprocess.run(
-        [*command, "--compile-bytecode", "--python", sys.executable, "--group", f"with-{group}"],
-        cwd=ROOT,
-        env=variables,
-        check=True,
-        timeout=_SETUP_TIMEOUT_S,
-    )
-    complete.write_bytes(lock)
+    with (KEPT / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not complete.exists() or complete.read_bytes() != made_of:
+            variables = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+            variables["UV_PROJECT_ENVIRONMENT"] = str(home)
+            for step in steps:
+                subprocess.run(
+                    [uv.find_uv_bin(), *step],
+                    cwd=ROOT,
+                    env=variables,
+                    check=True,
+                    timeout=_SETUP_TIMEOUT_S,
+                )
+            complete.write_bytes(made_of)
+    return home / "bin" / "python"

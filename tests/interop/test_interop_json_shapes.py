@@ -7,7 +7,7 @@ import uuid
 
 import httpx2
 
-from agentguard_storage.queries.traces import plain_attributes
+from agentguard_storage.queries.plain import plain_attributes
 from tests.plain_http import NO_TLS
 
 

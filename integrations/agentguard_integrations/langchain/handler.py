@@ -168,7 +168,7 @@ class Tracing:
             if run is not None and run.scope is not None:
                 run.scope.returned(getattr(output, "content", output))
                 if getattr(output, "status", None) == "error":
-                    from langchain_core.tools import ToolException  # type: ignore[import-not-found]
+                    from langchain_core.tools import ToolException
 
                     error = ToolException(str(output.content))
                 target = _handed_to(output)

@@ -120,7 +120,7 @@ def _in_openai_form(sent: Sequence[Any]) -> list[Any]:
     """The messages as OpenAI's clients send them: guards compare them with what they see there."""
     if isinstance(sent, str):
         return [{"role": "user", "content": sent}]
-    from langchain_core.messages import convert_to_openai_messages  # type: ignore[import-not-found]
+    from langchain_core.messages import convert_to_openai_messages
 
     try:
         return list(convert_to_openai_messages(list(sent)))

@@ -121,7 +121,7 @@ def _tools(patches: Patches, module: Any) -> None:
 
 
 def _told(tool: Any, kwargs: Any, denied: ToolDenied) -> Any:
-    from langchain_core.messages import ToolMessage  # type: ignore[import-not-found]
+    from langchain_core.messages import ToolMessage
 
     called = kwargs.get("tool_call_id")
     if called is None:

@@ -18,7 +18,7 @@ class LiteLLMInstrumentor(Instrumentor):
     Where LiteLLM speaks through the `openai` client, that one's edge is a part of the same call.
     """
 
-    requires = ("litellm >= 1.99",)
+    requires = ("litellm >= 1.100",)
     supersedes = ("openinference.instrumentation.litellm",)
 
     def patch(self, patches: Patches) -> None:

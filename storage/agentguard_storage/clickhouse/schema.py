@@ -10,6 +10,7 @@ from functools import partial
 from importlib.resources import files
 from typing import Final
 
+from agentguard_storage.clickhouse.short_texts import SHORT_TEXTS
 from agentguard_storage.clickhouse.vocabulary import CODES, FIELDS, LAST_TOKEN_CODE
 
 # What an AnyValue holds, numbered as its fields are.
@@ -97,6 +98,7 @@ _FILLED: Final = {
     "known_codes": _array([str(CODES[f]) for f, keys in FIELDS.items() for _ in keys]),
     "last_token_code": str(LAST_TOKEN_CODE),
     "resource": _RESOURCE,
+    "short_texts": SHORT_TEXTS,
     "scope": _SCOPE,
     "span": _SPAN,
     "texts_of_others": _TEXTS_OF_OTHERS,

@@ -15,6 +15,8 @@ ControlError                  (an AgentGuardError)
 ├── ReservationConflict       its id was used with other figures         (collector: 409)
 ├── UnknownStop               no stop of the project has this id         (collector: 404)
 ├── UnknownPrice              the project has no price for this model
+├── UnknownShare              no share of the project has this id        (collector: 404)
+├── UnknownAnnotation         no note of the project has this id         (collector: 404)
 └── KeyRefused                what a caller presented is refused  (collector: 401)
     ├── InvalidKey            missing, malformed, unknown or wrong
     ├── KeyRevoked
@@ -84,6 +86,14 @@ class UnknownStop(ControlError):
 
 class UnknownPrice(ControlError):
     """The project has no price of its own for this model."""
+
+
+class UnknownShare(ControlError):
+    """No share of the project has this id."""
+
+
+class UnknownAnnotation(ControlError):
+    """No note of the project has this id."""
 
 
 class KeyRefused(ControlError):

@@ -15,13 +15,14 @@ class Principal:
     project_id: str
     project_name: str
     key_id: str
+    key_name: str
     scopes: frozenset[Scope]
     retention_days: int
     region: str
 
-    def allows(self, scope: str) -> bool:
-        """Whether this scope was given, or comes with `admin`."""
-        return scope in self.scopes or Scope.ADMIN in self.scopes
+    def allows(self, *scopes: str) -> bool:
+        """Whether one of these scopes was given, or comes with `admin`."""
+        return Scope.ADMIN in self.scopes or not self.scopes.isdisjoint(scopes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ def load_record(database: ControlDatabase, key_id: str) -> KeyRecord | None:
             project_id=project.id,
             project_name=project.name,
             key_id=key.key_id,
+            key_name=key.name,
             scopes=key.scopes,
             retention_days=project.retention_days,
             region=project.region,

@@ -1,8 +1,9 @@
 """The tables of the control plane, as typed ORM classes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import DateTime, Dialect, ForeignKey, LargeBinary, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -12,11 +13,28 @@ DEFAULT_RETENTION_DAYS = 30
 
 
 class Scope(StrEnum):
-    """What an API key may do; `admin` includes the others."""
+    """What an API key may do; `MAY` says it in words, and `admin` includes the others."""
 
     INGEST = "ingest"
     READ = "read"
+    BUDGETS = "budgets"
+    STOPS = "stops"
+    SHARES = "shares"
+    ANNOTATIONS = "annotations"
     ADMIN = "admin"
+
+
+MAY: Final[Mapping[Scope, str]] = {
+    Scope.INGEST: "send spans, spend of budgets, and be told of stops",
+    Scope.READ: "ask for all that was recorded, and how budgets stand; change nothing",
+    Scope.BUDGETS: "set budgets, reserve of them and report what was spent",
+    Scope.STOPS: "stop a run",
+    Scope.SHARES: "make links to traces for people without a key, list and revoke them",
+    Scope.ANNOTATIONS: "write notes on traces and spans, and delete them",
+    Scope.ADMIN: "all of these; remove and reset budgets, stop services and lift stops",
+}
+"""What each scope is good for. Writing scopes are apart from `read`: an agent that asks about its
+own runs changes nothing unless somebody said that it may."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):

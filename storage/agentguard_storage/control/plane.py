@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import IntegrityError
 
+from agentguard_storage.control.annotations import Annotations
 from agentguard_storage.control.budgets import Budgets
 from agentguard_storage.control.database import ControlDatabase
 from agentguard_storage.control.errors import ControlPlaneUnavailable, WrongSecretKey
@@ -14,6 +15,7 @@ from agentguard_storage.control.pepper import ENVIRONMENT_VARIABLE, Pepper, load
 from agentguard_storage.control.prices import Prices
 from agentguard_storage.control.projects import Projects
 from agentguard_storage.control.reservations import Reservations
+from agentguard_storage.control.shares import Shares
 from agentguard_storage.control.stops import Stops
 from agentguard_storage.control.upgrade import upgrade
 from agentguard_storage.control.verifier import KeyVerifier
@@ -33,6 +35,8 @@ class ControlPlane:
     reservations: Reservations
     stops: Stops
     prices: Prices
+    shares: Shares
+    annotations: Annotations
 
     def close(self) -> None:
         """Close the database's connections."""
@@ -74,6 +78,8 @@ def open_control_plane(data_dir: Path, url: str | None = None) -> ControlPlane:
         Reservations(database),
         Stops(database),
         Prices(database),
+        Shares(database, pepper),
+        Annotations(database),
     )
 
 

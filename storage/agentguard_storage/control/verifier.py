@@ -65,8 +65,8 @@ class KeyVerifier:
         self._loading = threading.Lock()
         self._outage: tuple[float, str] | None = None
 
-    def verify(self, authorization: str | None, scope: str) -> Principal:
-        """Say who presents this `Bearer agk_...` (or bare `agk_...`), if it may do `scope`.
+    def verify(self, authorization: str | None, *scopes: str) -> Principal:
+        """Say who presents this `Bearer agk_...` (or bare `agk_...`), if it has one of `scopes`.
 
         May query the database: not for an event loop. Raises InvalidKey, KeyRevoked, KeyExpired,
         MissingScope; ControlPlaneUnavailable when the answer is not known and cannot be had.
@@ -74,20 +74,20 @@ class KeyVerifier:
         key = _presented(authorization)
         record = self._from_cache(key)
         if record is not None:
-            return self._admit(key, record, scope)
+            return self._admit(key, record, scopes)
         record = self._load(key)
-        principal = self._admit(key, record, scope)
+        principal = self._admit(key, record, scopes)
         self._note_use(record)
         return principal
 
-    def cached(self, authorization: str | None, scope: str) -> Principal | None:
+    def cached(self, authorization: str | None, *scopes: str) -> Principal | None:
         """As `verify`, from memory alone; None when the database has to be asked.
 
         Raises InvalidKey, KeyRevoked, KeyExpired, MissingScope.
         """
         key = _presented(authorization)
         record = self._from_cache(key)
-        return None if record is None else self._admit(key, record, scope)
+        return None if record is None else self._admit(key, record, scopes)
 
     def _from_cache(self, key: PresentedKey) -> KeyRecord | None:
         record = self._known.get(key.key_id)
@@ -123,7 +123,7 @@ class KeyVerifier:
         self._outage = None
         return record
 
-    def _admit(self, key: PresentedKey, record: KeyRecord, scope: str) -> Principal:
+    def _admit(self, key: PresentedKey, record: KeyRecord, scopes: tuple[str, ...]) -> Principal:
         """Check the secret first: only its holder learns what has become of a key."""
         if not hmac.compare_digest(record.secret_hash, self._pepper.hash(key.text)):
             raise InvalidKey(_REFUSED)
@@ -131,9 +131,10 @@ class KeyVerifier:
             raise KeyRevoked(f"the API key {key} was revoked; use another one")
         if record.expires_at is not None and self._now() >= record.expires_at:
             raise KeyExpired(f"the API key {key} has expired; use another one")
-        if not record.principal.allows(scope):
+        if not record.principal.allows(*scopes):
+            wanted = " or ".join(f"'{scope}'" for scope in scopes)
             raise MissingScope(
-                f"the API key {key} has no scope '{scope}'; it has: "
+                f"the API key {key} has no scope {wanted}; it has: "
                 f"{', '.join(sorted(record.principal.scopes))}"
             )
         return record.principal

@@ -54,7 +54,7 @@ SPAN_COLUMNS: Final = (
 )
 
 _STRING, _BOOL, _INT, _DOUBLE, _ARRAY, _KVLIST, _BYTES = range(1, 8)
-_JOINTS: Final = (b"", b'},{"role"', b'}, {"role"')
+_JOINTS: Final = ("", '},{"role"', '}, {"role"')
 _ENDED: Final = 4
 # So many ids stay in the URL: clickhouse-connect sends parameters of 4 KB and more as a form.
 _AT_ONCE: Final = 80
@@ -98,9 +98,13 @@ def content(row: Row, blobs: Mapping[tuple[bytes, int], bytes]) -> Iterator[KeyV
     for key, form, hashes in zip(
         row["content_keys"], row["content_forms"], row["content_blobs"], strict=True
     ):
-        pieces = [blobs[row["trace_id"], number] for number in hashes]
-        text = _JOINTS[form % _ENDED].join(pieces) + (b"}]" if form >= _ENDED else b"")
-        yield KeyValue(key=key.decode(), value=AnyValue(string_value=text.decode()))
+        pieces = [blobs[row["trace_id"], number].decode() for number in hashes]
+        yield KeyValue(key=key.decode(), value=AnyValue(string_value=joined(form, pieces)))
+
+
+def joined(form: int, pieces: Iterable[str]) -> str:
+    """Return the text that was cut into `pieces`; `form` says how."""
+    return _JOINTS[form % _ENDED].join(pieces) + ("}]" if form >= _ENDED else "")
 
 
 def span(row: Row, blobs: Mapping[tuple[bytes, int], bytes]) -> Span:

@@ -1,33 +1,55 @@
-"""Lists of traces, and one trace span by span."""
+"""Lists of traces."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
-from clickhouse_connect.driver.client import Client
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-
-from agentguard_storage.queries import stored
+from agentguard_storage.filters import Filter, trace_condition
+from agentguard_storage.queries.errors import InvalidQuery
 from agentguard_storage.queries.hours import IN_HOURS, TimeRange
+from agentguard_storage.queries.measures import amount
+from agentguard_storage.queries.pages import Page, cursor, position, wanted
+from agentguard_storage.queries.reader import Reader
+from agentguard_storage.queries.slices import (
+    LONGEST_TRACE,
+    before,
+    moment,
+    newest_first,
+    slice_parameters,
+)
 
-SpanKind = Literal["llm", "tool", "agent", "workflow", "retrieval", "embedding", "guard", "other"]
+__all__ = ["TRACE_ORDERS", "TraceOrder", "TraceRow", "list_traces"]
+
+TraceOrder = Literal["started_at", "cost", "duration", "spans", "errors"]
+TRACE_ORDERS: Final[tuple[TraceOrder, ...]] = get_args(TraceOrder)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TraceRow:
-    """One trace: counts and sums over its spans, money in US dollars."""
+    """One trace: counts and sums over its spans, money in US dollars.
+
+    `root_name` is that of its earliest span until the root has come, `service` that of its
+    earliest span. `cost` is None where none of its model calls has a known price; what has none
+    is counted in `unpriced_calls`. `guard` and `stop_reason` are empty unless a guard stopped it.
+    """
 
     trace_id: str
     root_name: str
     service: str
+    services: list[str]
     environment: str
+    session: str
+    user: str
     started_at: datetime
     duration_ns: int
     span_count: int
     error_count: int
     llm_calls: int
+    tool_calls: int
     input_tokens: int
     cache_read_tokens: int
     cache_write_tokens: int
@@ -37,193 +59,150 @@ class TraceRow:
     unpriced_calls: int
     models: list[str]
     agents: list[str]
+    guard: str
     stop_reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class SpanRow:
-    """One span. The five token counts are disjoint; cost is None where no price is known."""
-
-    trace_id: str
-    span_id: str
-    parent_span_id: str
-    name: str
-    kind: SpanKind
-    status: Literal["unset", "ok", "error"]
-    status_message: str
-    service: str
-    start_time_ns: int
-    end_time_ns: int
-    agent: str
-    tool: str
-    provider: str
-    model: str
-    input_tokens: int
-    cache_read_tokens: int
-    cache_write_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
-    cost: Decimal | None
-    cost_source: str
-    attributes: dict[str, object]
-    events: list[dict[str, object]]
-
-
-_SUMS = (
-    "span_count", "error_count", "llm_calls", "input_tokens", "cache_read_tokens",
+_SUMS: Final = (
+    "span_count", "error_count", "llm_calls", "tool_calls", "input_tokens", "cache_read_tokens",
     "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost", "unpriced_calls",
 )  # fmt: skip
+_SETS: Final = ("services", "models", "agents")
+_ONES: Final = ("environment", "session", "user", "stop_reason")
 
-_LIST = f"""
+_BEGAN: Final = "toUnixTimestamp64Nano(min(t.start_time))"
+_TOOK: Final = f"greatest(toUnixTimestamp64Nano(max(t.end_time)) - {_BEGAN}, 0)"
+_ORDERS: Final[Mapping[TraceOrder, str]] = {
+    "started_at": _BEGAN,
+    "cost": "reinterpretAsInt128(sum(t.cost))",
+    "duration": _TOOK,
+    "spans": "sum(t.span_count)",
+    "errors": "sum(t.error_count)",
+}
+
+# A trace has a row for each of its hours. It is listed where it began: those that began in the
+# hours before are seen, and left out.
+_PAGE: Final = f"""
 SELECT
     trace_id,
     if(max(t.root_name) != '', max(t.root_name), min(t.first_span).2) AS root_name,
     min(t.first_span).3 AS service,
-    max(t.environment) AS environment,
-    toUnixTimestamp64Nano(min(t.start_time)) AS start_ns,
-    greatest(toUnixTimestamp64Nano(max(t.end_time)) - start_ns, 0) AS duration_ns,
+    {_BEGAN} AS start_ns,
+    {_TOOK} AS duration_ns,
     {", ".join(f"sum(t.{name}) AS {name}" for name in _SUMS)},
-    arraySort(groupUniqArrayArray(t.models)) AS models,
-    arraySort(groupUniqArrayArray(t.agents)) AS agents,
-    max(t.stop_reason) AS stop_reason
+    {", ".join(f"arraySort(groupUniqArrayArray(t.{name})) AS {name}" for name in _SETS)},
+    {", ".join(f"max(t.{name}) AS {name}" for name in _ONES)},
+    toInt128(%(order)s) AS sort_key
 FROM traces AS t
 WHERE project_id = {{project:String}} AND {IN_HOURS}
-    AND (NOT {{searched:Bool}} OR trace_id IN (
-        SELECT trace_id FROM blobs
-        WHERE project_id = {{project:String}} AND content ILIKE {{pattern:String}}
-        UNION ALL
-        SELECT trace_id FROM spans
+    AND trace_id IN (
+        SELECT trace_id
+        FROM traces AS t
         WHERE project_id = {{project:String}}
-            AND {IN_HOURS}
-            AND (name ILIKE {{pattern:String}} OR status_message ILIKE {{pattern:String}}
-                OR arrayExists(v -> v ILIKE {{pattern:String}}, mapValues(attributes)))))
+            AND ts_hour BETWEEN toDateTime({{before_hour:UInt32}})
+                AND toDateTime({{%(upto)s:UInt32}})
+            AND (%(condition)s)
+        GROUP BY trace_id
+        HAVING {_BEGAN} BETWEEN {{first_ns:Int64}} AND {{last_ns:Int64}} AND %(after)s
+        ORDER BY toInt128(%(order)s) DESC, trace_id DESC
+        LIMIT {{limit:UInt32}})
 GROUP BY trace_id
-HAVING start_ns BETWEEN {{first_ns:Int64}} AND {{last_ns:Int64}}
-    AND ({{service:String}} = '' OR has(groupUniqArrayArray(t.services), {{service:String}}))
-    AND ({{status:String}} = '' OR ({{status:String}} = 'error') = (sum(t.error_count) > 0))
-ORDER BY start_ns DESC, trace_id
-LIMIT {{limit:UInt32}}
+ORDER BY sort_key DESC, trace_id DESC
 """
+_AFTER: Final = "(toInt128(%s), trace_id) < ({after_key:Int128}, {after_trace:String})"
 
-# A trace that began before its first hour in the list would be cut in two at the edge.
-_MARGIN = timedelta(hours=24)
+_GUARDS: Final = f"""
+SELECT trace_id, argMax(guard, start_time) AS guard
+FROM spans
+WHERE project_id = {{project:String}} AND {IN_HOURS}
+    AND guard_action = 'stop' AND (ts_hour, trace_id) IN (
+        SELECT ts_hour, trace_id FROM traces
+        WHERE project_id = {{project:String}} AND {IN_HOURS}
+            AND trace_id IN {{traces:Array(String)}})
+GROUP BY trace_id
+"""
 
 
 def list_traces(
-    client: Client,
-    project_id: str,
+    reader: Reader,
+    time_range: TimeRange,
     *,
-    start: datetime,
-    end: datetime,
-    service: str | None = None,
-    status: Literal["ok", "error"] | None = None,
-    text: str | None = None,
+    filter: Filter | None = None,  # noqa: A002  what users call it
+    order: TraceOrder = "started_at",
     limit: int = 50,
-) -> list[TraceRow]:
-    """Return the traces that started in `[start, end)`, newest first.
+    cursor: str | None = None,
+) -> Page[TraceRow]:
+    """Return the traces that started in the range and match the filter, the newest first.
 
-    `status` is "error" for traces with a failed span, "ok" for the others; `text` is looked for,
-    whatever its case, in names, errors, attributes and message contents.
+    Other orders have the most first: cost, duration, spans, errors. A cursor goes on where the
+    last page ended, whatever has arrived since; the range may have been moved on meanwhile. A
+    pause of more than `LONGEST_TRACE` within a trace divides it.
+
+    Raises InvalidQuery, QueryTooLarge, StoreUnavailable.
     """
-    escaped = (text or "").replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    found = client.query(
-        _LIST,
-        parameters={
-            "project": project_id,
-            **TimeRange(start, end).parameters(_MARGIN),
-            "searched": bool(text),
-            "pattern": f"%{escaped}%",
-            "service": service or "",
-            "status": status or "",
-            "limit": limit,
-        },
-    )
-    return [_trace_row(row) for row in found.named_results()]
+    wanted(limit)
+    if order not in _ORDERS:
+        raise InvalidQuery(f"traces are ordered by {', '.join(TRACE_ORDERS)}", where="order")
+    question = (reader.project_id, "traces", order, str(filter or ""))
+    after = position(question, cursor, (int, str))
+    rows = _rows(reader, time_range, filter, order, after, limit + 1)
+    guards = _guards(reader, rows[:limit])
+    shown = [_trace_row(row, guards) for row in rows[:limit]]
+    return Page(shown, _next(question, rows, limit))
 
 
-def _trace_row(row: Mapping[str, Any]) -> TraceRow:
-    values = dict(row)
-    values["started_at"] = datetime.fromtimestamp(0, UTC) + timedelta(
-        microseconds=values.pop("start_ns") // 1000
-    )
-    if not values["cost"] and values["unpriced_calls"]:
-        values["cost"] = None
-    return TraceRow(**values)
+def _next(question: Sequence[object], rows: list[dict[str, Any]], limit: int) -> str | None:
+    if len(rows) <= limit:
+        return None
+    return cursor(question, (rows[limit - 1]["sort_key"], rows[limit - 1]["trace_id"]))
 
 
-def find_trace_ids(client: Client, project_id: str, beginning: str, limit: int = 10) -> list[str]:
-    """Return up to `limit` ids of traces that begin with these hexadecimal digits."""
-    found = client.query(
-        "SELECT DISTINCT trace_id FROM traces WHERE project_id = {project:String}"
-        " AND startsWith(trace_id, {beginning:String}) ORDER BY trace_id LIMIT {limit:UInt32}",
-        parameters={"project": project_id, "beginning": beginning, "limit": limit},
-    )
-    return [row[0] for row in found.result_rows]
-
-
-_PROMOTED = (
-    "toString(kind) AS kind", "toString(status) AS status", "toString(service) AS service",
-    "toString(agent) AS agent", "toString(tool) AS tool", "toString(provider) AS provider",
-    "toString(model) AS model", "input_tokens", "cache_read_tokens", "cache_write_tokens",
-    "output_tokens", "reasoning_tokens", "cost", "toString(cost_source) AS cost_source",
-)  # fmt: skip
-_TEXT = frozenset(
-    ("trace_id", "span_id", "parent_span_id", "name", "kind", "status", "status_message",
-     "service", "agent", "tool", "provider", "model", "cost_source")
-)  # fmt: skip
-
-
-def get_trace(client: Client, project_id: str, trace_id: str) -> list[SpanRow]:
-    """Return the spans of a trace by start time, with their attributes and contents."""
-    found = client.query(
-        f"SELECT {', '.join(stored.SPAN_COLUMNS + _PROMOTED)} FROM spans"
-        " WHERE project_id = {project:String} AND trace_id = {trace:String} AND ts_hour IN"
-        " (SELECT ts_hour FROM traces WHERE project_id = {project:String}"
-        " AND trace_id = {trace:String}) ORDER BY start_time, span_id",
-        parameters={"project": project_id, "trace": trace_id},
-        query_formats=stored.AS_BYTES,
-    )
-    rows = list(found.named_results())
-    blobs = stored.read_blobs(client, project_id, rows)
-    return [_span_row(row, blobs) for row in rows]
-
-
-def _span_row(row: Mapping[str, Any], blobs: Mapping[tuple[bytes, int], bytes]) -> SpanRow:
-    span = stored.span(row, blobs)
-    values = {
-        field.name: row[field.name].decode() if field.name in _TEXT else row[field.name]
-        for field in fields(SpanRow)
-        if field.name in row
+def _rows(
+    reader: Reader,
+    time_range: TimeRange,
+    filter: Filter | None,  # noqa: A002
+    order: TraceOrder,
+    after: Sequence[int | str] | None,
+    most: int,
+) -> list[dict[str, Any]]:
+    condition = trace_condition(filter) if filter is not None else None
+    statement = _PAGE % {
+        "order": _ORDERS[order],
+        "condition": condition.sql if condition else "1",
+        "upto": "slice_to" if order == "started_at" else "to_hour",
+        "after": _AFTER % _ORDERS[order] if after else "1",
     }
-    return SpanRow(
-        **values,
-        start_time_ns=span.start_time_unix_nano,
-        end_time_ns=span.end_time_unix_nano,
-        attributes=plain_attributes(span.attributes),
-        events=[
-            {
-                "name": event.name,
-                "time_ns": event.time_unix_nano,
-                "attributes": plain_attributes(event.attributes),
-            }
-            for event in span.events
-        ],
-    )
+    parameters: dict[str, Any] = dict(condition.parameters) if condition else {}
+    if after:
+        parameters |= {"after_key": after[0], "after_trace": after[1]}
+    parts: Sequence[TimeRange] = [time_range]
+    if order == "started_at":
+        rest = before(time_range, int(after[0])) if after else time_range
+        parts = list(newest_first(rest)) if rest else []
+    rows: list[dict[str, Any]] = []
+    for part in parts:
+        hours = slice_parameters(part, later=LONGEST_TRACE)
+        hours["before_hour"] = part.parameters(LONGEST_TRACE)["from_hour"]
+        rows += reader.rows(statement, {**parameters, **hours, "limit": most - len(rows)})
+        if len(rows) >= most:
+            break
+    return rows
 
 
-def plain_attributes(pairs: Iterable[KeyValue]) -> dict[str, object]:
-    """Return OTLP attributes as plain Python values."""
-    return {pair.key: plain(pair.value) for pair in pairs}
+def _guards(reader: Reader, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Which guard stopped each of the traces that were stopped."""
+    stopped = [row for row in rows if row["stop_reason"]]
+    if not stopped:
+        return {}
+    started = [row["start_ns"] for row in stopped]
+    hours = TimeRange(moment(min(started)), moment(max(started) + 1_000))
+    parameters = {**hours.parameters(LONGEST_TRACE), "traces": [row["trace_id"] for row in stopped]}
+    return {row["trace_id"]: row["guard"] for row in reader.rows(_GUARDS, parameters)}
 
 
-def plain(value: AnyValue) -> object:
-    """Return an OTLP value as a plain Python value; None where it is absent."""
-    match value.WhichOneof("value"):
-        case None:
-            return None
-        case "array_value":
-            return [plain(item) for item in value.array_value.values]
-        case "kvlist_value":
-            return plain_attributes(value.kvlist_value.values)
-        case kind:
-            return getattr(value, kind)
+def _trace_row(row: Mapping[str, Any], guards: Mapping[str, str]) -> TraceRow:
+    values = dict(row)
+    del values["sort_key"]
+    values["started_at"] = moment(values.pop("start_ns"))
+    values["cost"] = amount(values["cost"], values["unpriced_calls"])
+    return TraceRow(**values, guard=guards.get(row["trace_id"], ""))

@@ -60,8 +60,8 @@ def test_revoking_no_key_is_told(control_keys, control_project, key_id):
 
 @pytest.mark.parametrize("scopes", [[], ["write"], ["ingest", "Admin"], "everything"])
 def test_bad_scopes_are_refused_with_the_choices(control_keys, control_project, scopes):
-    """Scopes other than the three, or none at all, are refused."""
-    with pytest.raises(InvalidValue, match="ingest, read, admin"):
+    """Scopes that there are not, or none at all, are refused."""
+    with pytest.raises(InvalidValue, match=r"ingest, read, .*admin"):
         control_keys.mint(control_project.id, scopes)
     assert control_keys.list() == []
 

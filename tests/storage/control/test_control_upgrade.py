@@ -24,6 +24,7 @@ from agentguard_storage.control.upgrade import newest_revision
 
 TABLES = {
     "alembic_version",
+    "annotations",
     "api_keys",
     "budget_pots",
     "budget_reservations",
@@ -31,6 +32,7 @@ TABLES = {
     "price_overrides",
     "projects",
     "settings",
+    "shares",
     "stops",
 }
 # Forks, so that eight processes cost one import; they start when the gate closes.

@@ -19,6 +19,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 from agentguard_collector.envelope import Envelope, encode
 from agentguard_collector.sink import Sink
 from agentguard_storage.queries.otlp import export_spans
+from agentguard_storage.queries.reader import Reader
+from agentguard_storage.queries.span_rows import SpanRow
+from agentguard_storage.queries.trace import get_trace
 
 ALWAYS = {"start": datetime.min.replace(tzinfo=UTC), "end": datetime.max.replace(tzinfo=UTC)}
 KEPT = ("spans", "traces", "usage_hourly", "blobs", "sources")
@@ -44,6 +47,15 @@ class Store:
     def read_back(self, project: str) -> list[ResourceSpans]:
         """Everything that the project holds, as OTLP."""
         return export_spans(self.client, project, **ALWAYS)
+
+    def reader(self, project: str) -> Reader:
+        """What asks about that project."""
+        return Reader(self.client, project)
+
+    def spans(self, project: str, trace_id: str) -> list[SpanRow]:
+        """The spans of a trace, in order of start; none for one that is not there."""
+        trace = get_trace(self.reader(project), trace_id)
+        return trace.spans if trace else []
 
     def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
         """The rows of a query, as dictionaries."""

@@ -5,7 +5,6 @@ from decimal import Decimal
 import pytest
 
 from agentguard.prices import PriceTable, cost, rules
-from agentguard_storage.queries.traces import get_trace
 from tests.storage.telemetry.priced_calls import calls
 from tests.storage.telemetry.telemetry_store import make_span, request_of
 
@@ -98,7 +97,7 @@ def costs(store):
     }
     spans = {name: make_span(USED | attributes) for name, attributes in said.items()}
     store.insert([request_of(*spans.values())], project="costs")
-    rows = {n: get_trace(store.client, "costs", s.trace_id.hex())[0] for n, s in spans.items()}
+    rows = {n: store.spans("costs", s.trace_id.hex())[0] for n, s in spans.items()}
     return {name: (row.cost, row.cost_source) for name, row in rows.items()}
 
 

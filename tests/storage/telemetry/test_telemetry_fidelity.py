@@ -9,7 +9,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from agentguard_storage.queries.traces import get_trace, list_traces
+from agentguard_storage.queries.hours import TimeRange
+from agentguard_storage.queries.traces import list_traces
 from tests.interop.canonical import canonical_spans, differences
 from tests.interop.span_factory import make_provider, make_spans
 from tests.storage.telemetry.message_texts import CONTENTS, CONVERSATION, content_texts
@@ -148,9 +149,10 @@ def test_any_time_comes_back(store, project):
     request = request_of(*spans)
     store.insert([request], project=project)
     assert_comes_back(store, project, request)
-    rows = [get_trace(store.client, project, span.trace_id.hex())[0] for span in spans]
+    rows = [store.spans(project, span.trace_id.hex())[0] for span in spans]
     assert [(row.start_time_ns, row.end_time_ns) for row in rows] == list(TIMES.values())
-    assert len(list_traces(store.client, project, **ALWAYS)) == len(spans)
+    listed = list_traces(store.reader(project), TimeRange(**ALWAYS)).rows
+    assert len(listed) == len(spans)
 
 
 @settings(max_examples=5, deadline=None)
@@ -186,4 +188,4 @@ def test_thousands_of_contents_are_read(store, project):
     requests = [request_of(span, service_name=f"service {n}") for n, span in enumerate(spans)]
     store.insert(requests, project=project)
     assert_comes_back(store, project, *requests)
-    assert len(get_trace(store.client, project, (b"t" * 16).hex())) == 600
+    assert len(store.spans(project, (b"t" * 16).hex())) == 600

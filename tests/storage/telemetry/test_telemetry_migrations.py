@@ -10,7 +10,8 @@ import pytest
 from agentguard_storage.clickhouse import connect, migrate
 from agentguard_storage.clickhouse.migrate import schema_version
 from agentguard_storage.clickhouse.schema import migrations
-from agentguard_storage.queries.traces import get_trace
+from agentguard_storage.queries.reader import Reader
+from agentguard_storage.queries.trace import get_trace
 from tests.storage.telemetry.telemetry_store import KEPT, Store, make_span, request_of
 
 STEPS = migrations()
@@ -60,7 +61,8 @@ def assert_complete(dsn, expected):
         assert schema_version(client) == STEPS[-1].number
         span = make_span(CALL)
         Store(dsn, client).insert([request_of(span)])
-        [row] = get_trace(client, "default", span.trace_id.hex())
+        trace = get_trace(Reader(client, "default"), span.trace_id.hex())
+        [row] = trace.spans
         assert row.cost == Decimal("2.5")
 
 

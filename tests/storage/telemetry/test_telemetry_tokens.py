@@ -2,8 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+from agentguard_storage.filters import parse
+from agentguard_storage.queries.hours import TimeRange
 from agentguard_storage.queries.otlp import export_spans
-from agentguard_storage.queries.traces import find_trace_ids, get_trace, list_traces
+from agentguard_storage.queries.trace import find_trace_ids
+from agentguard_storage.queries.traces import list_traces
 from tests.interop.canonical import canonical_spans, differences
 from tests.storage.telemetry.telemetry_store import make_span, request_of
 
@@ -50,18 +53,19 @@ def test_the_same_spans_in_two_projects_stay_apart(store, project):
     trace_id = mine.trace_id.hex()
     period = {"start": started, "end": started + timedelta(hours=1)}
 
-    assert len(get_trace(store.client, project, trace_id)) == 1
-    assert len(get_trace(store.client, other, trace_id)) == 2
-    [row] = list_traces(store.client, project, **period)
+    assert len(store.spans(project, trace_id)) == 1
+    assert len(store.spans(other, trace_id)) == 2
+    during = TimeRange(**period)
+    [row] = list_traces(store.reader(project), during).rows
     assert (row.span_count, row.llm_calls, row.input_tokens) == (1, 1, 1000)
-    assert list_traces(store.client, project, text="theirstheirs", **period) == []
-    assert list_traces(store.client, other, text="minemine", **period) == []
+    assert list_traces(store.reader(project), during, filter=parse("theirstheirs")).rows == []
+    assert list_traces(store.reader(other), during, filter=parse("minemine")).rows == []
     [found] = export_spans(store.client, project, **period)
     sent = canonical_spans(requests[project].resource_spans)
     assert differences(sent, canonical_spans([found])) == []
 
     nobody = f"{project}_nobody"
-    assert get_trace(store.client, nobody, trace_id) == []
-    assert find_trace_ids(store.client, nobody, trace_id[:8]) == []
-    assert list_traces(store.client, nobody, **period) == []
+    assert store.spans(nobody, trace_id) == []
+    assert find_trace_ids(store.reader(nobody), trace_id[:8]) == []
+    assert list_traces(store.reader(nobody), during).rows == []
     assert export_spans(store.client, nobody, **period) == []

@@ -2,7 +2,6 @@
 
 import pytest
 
-from agentguard_storage.queries.traces import get_trace
 from tests.interop.usage_shapes import CASES, Disjoint
 from tests.storage.telemetry.telemetry_store import make_span, request_of
 
@@ -13,8 +12,7 @@ def landed(store):
     spans = {case.id: make_span(case.attributes) for case in CASES}
     store.insert([request_of(spans[case.id], scope=case.scope) for case in CASES], project="usage")
     return {
-        case_id: get_trace(store.client, "usage", span.trace_id.hex())[0]
-        for case_id, span in spans.items()
+        case_id: store.spans("usage", span.trace_id.hex())[0] for case_id, span in spans.items()
     }
 
 
@@ -45,7 +43,7 @@ def test_what_stands_around_a_model_call_is_not_counted(store, project, said, wr
     """A span that wraps one is a workflow without tokens or cost; that takes the bool true."""
     span = make_span(CALL | said | {WRAPS: wraps})
     store.insert([request_of(span)], project=project)
-    [row] = get_trace(store.client, project, span.trace_id.hex())
+    [row] = store.spans(project, span.trace_id.hex())
     assert (row.provider, row.model) == ("openai", "gpt-4o")
     if wraps is True:
         assert (row.kind, row.input_tokens, row.cost, row.cost_source) == ("workflow", 0, None, "")

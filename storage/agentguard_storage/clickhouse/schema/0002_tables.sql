@@ -64,7 +64,8 @@ CREATE TABLE IF NOT EXISTS {local:spans} {on_cluster}
     dropped_links_count UInt32,
     received_at DateTime64(9, 'UTC') CODEC(Delta, ZSTD),
     retention_days UInt16,
-    region LowCardinality(String)
+    region LowCardinality(String),
+    INDEX said_text {short_texts} TYPE text(tokenizer = splitByNonAlpha, preprocessor = lower({short_texts}))
 )
 ENGINE = {engine:MergeTree}
 PARTITION BY toDate(received_at)

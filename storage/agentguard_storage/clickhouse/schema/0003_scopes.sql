@@ -25,7 +25,11 @@ SELECT
         has(keys, 'deployment.environment.name'),
         indexOf(keys, 'deployment.environment.name'),
         indexOf(keys, 'deployment.environment'))]) AS environment,
-    sipHash64(resource_schema_url, resource, scope_schema_url, scope) AS source_id,
+    -- In whatever order a sender has its resource's attributes, it is the same resource.
+    sipHash64(
+        resource_schema_url, arraySort(tupleElement(resource, 'attributes')),
+        tupleElement(resource, 'dropped_attributes_count'), tupleElement(resource, 'entity_refs'),
+        scope_schema_url, scope) AS source_id,
     resource_schema_url, resource, scope_schema_url, scope,
     tupleElement(scope_span, 'spans') AS spans
 FROM

@@ -1,0 +1,1 @@
+"""The calls of the API, each described once; `Client` and `AsyncClient` send them."""

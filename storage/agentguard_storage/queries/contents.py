@@ -1,0 +1,227 @@
+"""What a span carries besides its columns: attributes, events, links, and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from agentguard_storage.queries import stored
+from agentguard_storage.queries.columns import OF_ONE_TRACE, Columns, read_columns
+from agentguard_storage.queries.plain import plain_map, plain_pairs
+from agentguard_storage.queries.reader import Reader
+
+__all__ = [
+    "COLUMNS",
+    "NOTHING",
+    "Contents",
+    "Source",
+    "SpanEvent",
+    "SpanLink",
+    "read_contents",
+    "read_sources",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanEvent:
+    """Something that happened during a span; the time in Unix nanoseconds."""
+
+    name: str
+    time_ns: int
+    attributes: dict[str, object]
+    dropped_attributes_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpanLink:
+    """Another span that a span names; ids in lowercase hex."""
+
+    trace_id: str
+    span_id: str
+    trace_state: str
+    flags: int
+    attributes: dict[str, object]
+    dropped_attributes_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Attributes, those of long texts included, events and links of one span."""
+
+    attributes: dict[str, object] = field(default_factory=dict)
+    events: list[SpanEvent] = field(default_factory=list)
+    links: list[SpanLink] = field(default_factory=list)
+
+
+NOTHING: Final = Contents()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where spans came from: their resource's attributes, their instrumentation scope."""
+
+    resource: dict[str, object]
+    scope: str
+    scope_version: str
+
+
+_NUMBERED: Final = "::Array(Int8)"
+# The values of a map, those that are protobuf or bytes in hex: all else is text.
+_VALUES: Final = (
+    "if(hasAny(%(types)s, [5, 6, 7]),"
+    " arrayMap((value, type) -> if(type IN (5, 6, 7), hex(value), value), mapValues(%(map)s),"
+    " arrayConcat(arrayWithConstant(length(mapValues(%(map)s)) - length(%(types)s), 1::Int8),"
+    " %(types)s)), mapValues(%(map)s))"
+)
+
+
+def _values(name: str, types: str) -> str:
+    return _VALUES % {"map": name, "types": types + _NUMBERED}
+
+
+def _hex(name: str) -> str:
+    return f"arrayMap(pairs -> arrayMap(pair -> hex(pair), pairs), {name})"
+
+
+COLUMNS: Final = (
+    "span_id AS content_of",
+    "source_id",
+    "mapKeys(attributes) AS attribute_keys",
+    f"{_values('attributes', 'spans.attribute_types')} AS attribute_values",
+    f"spans.attribute_types{_NUMBERED} AS types",
+    "content.key AS content_keys",
+    "content.form AS content_forms",
+    "content.blobs AS content_blobs",
+    "length(events.name) + length(links.trace_id) AS extras",
+)
+"""What `read_contents` takes from a row of `spans`."""
+
+_TAKEN: Final = (
+    "content_of", "attribute_keys", "attribute_values", "types", "content_keys", "content_forms",
+    "content_blobs",
+)  # fmt: skip
+
+
+def read_contents(reader: Reader, trace_id: str, found: Columns) -> list[Contents]:
+    """Return what spans of one trace carry, from their `COLUMNS`.
+
+    Long texts are read too, and events and links where there are some: most spans have none, and
+    each column of arrays takes its time.
+    """
+    texts = _read_texts(reader, trace_id, found["content_blobs"])
+    beside = zip(found["content_of"], found["extras"], strict=True)
+    extras = _read_extras(reader, trace_id, {span_id for span_id, number in beside if number})
+    rows = zip(*(found[name] for name in _TAKEN), strict=True)
+    return [
+        Contents(_attributes(texts, *row), *extras.get(span_id, ([], []))) for span_id, *row in rows
+    ]
+
+
+def _attributes(
+    texts: Mapping[int, str],
+    keys: Sequence[str],
+    values: Sequence[str],
+    types: Sequence[int],
+    content_keys: Sequence[str],
+    forms: Sequence[int],
+    blobs: Sequence[Sequence[int]],
+) -> dict[str, object]:
+    attributes = plain_map(keys, values, types)
+    for key, form, hashes in zip(content_keys, forms, blobs, strict=True):
+        attributes[key] = stored.joined(form, [texts[number] for number in hashes])
+    return attributes
+
+
+_EXTRAS: Final = f"""
+SELECT
+    span_id,
+    events.time_unix_nano AS event_times,
+    events.name AS event_names,
+    {_hex("events.attributes")} AS event_attributes,
+    events.dropped_attributes_count AS event_dropped,
+    arrayMap(id -> lower(hex(id)), links.trace_id) AS link_trace_ids,
+    arrayMap(id -> lower(hex(id)), links.span_id) AS link_span_ids,
+    links.trace_state AS link_trace_states,
+    links.flags AS link_flags,
+    {_hex("links.attributes")} AS link_attributes,
+    links.dropped_attributes_count AS link_dropped
+{OF_ONE_TRACE} AND length(events.name) + length(links.trace_id) > 0
+    AND ({{all:Bool}} OR span_id IN {{spans:Array(String)}})
+"""
+_EVENT: Final = ("event_names", "event_times", "event_attributes", "event_dropped")
+_LINK: Final = (
+    "link_trace_ids", "link_span_ids", "link_trace_states", "link_flags", "link_attributes",
+    "link_dropped",
+)  # fmt: skip
+
+
+def _read_extras(
+    reader: Reader, trace_id: str, wanted: set[str]
+) -> dict[str, tuple[list[SpanEvent], list[SpanLink]]]:
+    """Return the events and links of those spans that have any."""
+    if not wanted:
+        return {}
+    few = len(wanted) <= _FEW
+    asked = {"trace": trace_id, "all": not few, "spans": sorted(wanted) if few else []}
+    return {
+        row["span_id"]: (
+            [
+                SpanEvent(name, at, plain_pairs(pairs), dropped)
+                for name, at, pairs, dropped in zip(*(row[name] for name in _EVENT), strict=True)
+            ],
+            [
+                SpanLink(trace, span, state, flags, plain_pairs(pairs), dropped)
+                for trace, span, state, flags, pairs, dropped in zip(
+                    *(row[name] for name in _LINK), strict=True
+                )
+            ],
+        )
+        for row in reader.rows(_EXTRAS, asked)
+    }
+
+
+_ALL_TEXTS: Final = (
+    "SELECT hash, content FROM blobs"
+    " WHERE project_id = {project:String} AND trace_id = {trace:String} LIMIT 1 BY hash"
+)
+_TEXTS: Final = (
+    "SELECT hash, content FROM blobs WHERE project_id = {project:String}"
+    " AND trace_id = {trace:String} AND hash IN {hashes:Array(UInt128)} LIMIT 1 BY hash"
+)
+# More hashes than these cost more to send than the other texts of a trace cost to read.
+_FEW: Final = 64
+
+
+def _read_texts(
+    reader: Reader, trace_id: str, blobs: Iterable[Sequence[Sequence[int]]]
+) -> Mapping[int, str]:
+    wanted = {number for hashes in blobs for each in hashes for number in each}
+    if not wanted:
+        return {}
+    few = len(wanted) <= _FEW
+    asked: dict[str, Any] = {"trace": trace_id, **({"hashes": sorted(wanted)} if few else {})}
+    found = read_columns(reader, _TEXTS if few else _ALL_TEXTS, asked)
+    return dict(zip(found["hash"], found["content"], strict=True)) if found else {}
+
+
+_SOURCES: Final = (
+    "SELECT source_id, mapKeys(resource_attributes) AS attribute_keys,"
+    f" {_values('resource_attributes', 'sources.resource_attribute_types')} AS attribute_values,"
+    f" sources.resource_attribute_types{_NUMBERED} AS types, scope_name, scope_version"
+    " FROM sources WHERE project_id = {project:String} AND source_id IN {ids:Array(UInt64)}"
+    " LIMIT 1 BY source_id"
+)
+# So many ids stay in the URL: clickhouse-connect sends parameters of 4 KB and more as a form.
+_AT_ONCE: Final = 80
+
+
+def read_sources(reader: Reader, ids: Iterable[int]) -> dict[int, Source]:
+    """Return the sources with these ids."""
+    wanted = sorted(set(ids))
+    found: dict[int, Source] = {}
+    for first in range(0, len(wanted), _AT_ONCE):
+        for row in reader.rows(_SOURCES, {"ids": wanted[first : first + _AT_ONCE]}):
+            resource = plain_map(row["attribute_keys"], row["attribute_values"], row["types"])
+            found[row["source_id"]] = Source(resource, row["scope_name"], row["scope_version"])
+    return found
