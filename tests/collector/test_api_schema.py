@@ -71,11 +71,8 @@ def served(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.mark.timeout(240)
 def test_the_api_is_as_documented(served: Served):
-    """Examples, the edges of every parameter, and some at random: all as the document says."""
-    found = served.check(
-        *("--phases", "examples,coverage,fuzzing", "--max-examples", "3", "--seed", "1"),
-        timeout=200,
-    )
+    """Its own examples are answered as the document says."""
+    found = served.check("--phases", "examples", "--seed", "1", timeout=200)
     assert not found, found
 
 

@@ -56,7 +56,7 @@ def _in_blobs(text: str, binder: Binder) -> str:
 def _in_spans(text: str, binder: Binder) -> tuple[str, str]:
     """What finds it in short contents, and in names and errors."""
     columns = (_either(column, [text], binder, indexed=False) for column in _SHORT)
-    contents = _either(SHORT_TEXTS, _forms(text), binder, indexed=True)
+    contents = _either(SHORT_TEXTS, _forms(text), binder, indexed=False)
     return contents, f"({' OR '.join(columns)})"
 
 

@@ -35,7 +35,7 @@ _NAMES = {
 # What is sent, and enumerations: the client takes arguments and gives texts.
 _NOT_ANSWERS = {
     "AnnotationIn", "BudgetIn", "Period", "Problem", "Release", "Reserve", "Reset", "Settle",
-    "ShareIn", "StopIn",
+    "LimitsIn", "ShareIn", "StopIn", "TimeZone",
 }  # fmt: skip
 # For processes under guards, which have a client of their own.
 _OF_GUARDS = {"get_budget_terms", "watch_stops"}

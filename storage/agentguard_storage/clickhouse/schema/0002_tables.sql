@@ -65,7 +65,7 @@ CREATE TABLE IF NOT EXISTS {local:spans} {on_cluster}
     received_at DateTime64(9, 'UTC') CODEC(Delta, ZSTD),
     retention_days UInt16,
     region LowCardinality(String),
-    INDEX said_text {short_texts} TYPE text(tokenizer = splitByNonAlpha, preprocessor = lower({short_texts}))
+    INDEX said_text lower({short_texts}) TYPE text(tokenizer = splitByNonAlpha)
 )
 ENGINE = {engine:MergeTree}
 PARTITION BY toDate(received_at)
