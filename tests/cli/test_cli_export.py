@@ -24,7 +24,7 @@ def span(pipeline):
     bodies = [make_request(made).SerializeToString()]
     for batch in Workload(SHORT, seed=11).batches(time.time_ns):
         bodies.append(batch.body)
-        if batch.index == 15:
+        if batch.index == 60:
             break
     with httpx2.Client(verify=NO_TLS, headers=headers, timeout=60) as client:
         for body in bodies:
