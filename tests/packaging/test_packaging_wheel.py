@@ -20,6 +20,7 @@ PACKAGES = {
     "agentguard_storage": ROOT / "storage",
     "agentguard_collector": ROOT / "collector",
     "agentguard_integrations": ROOT / "integrations",
+    "agentguard_mcp": ROOT / "mcp",
 }
 SPAN = """
 import agentguard
