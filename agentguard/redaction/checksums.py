@@ -19,6 +19,7 @@ def is_card(text: str) -> bool:
 def is_iban(text: str) -> bool:
     """Whether the text, maybe grouped, passes the check of ISO 13616 (modulo 97)."""
     compact = _SEPARATORS.sub("", text)
-    if not 15 <= len(compact) <= 34:
+    begins = compact[:2].isalpha() and compact[2:4].isdigit()
+    if not (begins and 15 <= len(compact) <= 34):
         return False
     return int("".join(str(int(sign, 36)) for sign in compact[4:] + compact[:4])) % 97 == 1

@@ -72,23 +72,37 @@ class Redactor:
 
 
 def _without(pattern: Pattern, text: str, counts: Counter[str]) -> str:
+    if pattern.check is not None:
+        return _without_checked(pattern, pattern.check, text, counts)
     group = "value" if "value" in pattern.expression.groupindex else 0
 
     def replace(match: re.Match[str]) -> str:
         whole, value = match[0], match[group]
         if not value:
             return whole
-        if pattern.check is not None:
-            start, end = _checked(value, pattern.check)
-            if start == end:
-                return whole
-            counts[pattern.kind] += 1
-            return f"{whole[:start]}[redacted:{pattern.kind}]{whole[end:]}"
         counts[pattern.kind] += 1
         start = match.start(group) - match.start()
         return f"{whole[:start]}[redacted:{pattern.kind}]{whole[start + len(value) :]}"
 
     return pattern.expression.sub(replace, text)
+
+
+def _without_checked(
+    pattern: Pattern, check: Callable[[str], bool], text: str, counts: Counter[str]
+) -> str:
+    kept: list[str] = []
+    done = at = 0
+    while match := pattern.expression.search(text, at):
+        start, end = _checked(match[0], check)
+        if start == end:
+            at = match.end()
+            continue
+        counts[pattern.kind] += 1
+        kept += (text[done : match.start() + start], f"[redacted:{pattern.kind}]")
+        # The match may reach into the next value, which is looked for from here on.
+        done = at = match.start() + end
+    kept.append(text[done:])
+    return "".join(kept)
 
 
 def _checked(text: str, check: Callable[[str], bool]) -> tuple[int, int]:

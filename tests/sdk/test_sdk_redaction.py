@@ -5,6 +5,7 @@ import re
 import time
 from collections import Counter
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,15 @@ def test_what_arrives(record, sink, monkeypatch):
     assert values["a"].string_value == "A. used [redacted:api_key] in [redacted:custom]"
     kinds = [each.string_value for each in values["agentguard.redacted"].array_value.values]
     assert kinds == ["api_key:1", "callback:1", "custom:1"]
+
+
+def test_values_that_follow_one_another_are_all_taken_out():
+    """Whatever stands before and after a value: no pair of known ones hides either of the two."""
+    redactor = Redactor("all")
+    for first, second in product(FOUND, FOUND):
+        text = redactor.text(f"{first['text']} {second['text']}", Counter())
+        assert first["value"] not in text, (first, second)
+        assert second["value"] not in text, (first, second)
 
 
 KINDS = ["argument", "result", "message", "answer", "error", "run", "resource"]
