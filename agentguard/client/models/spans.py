@@ -80,38 +80,12 @@ class SpanLink(Model):
     dropped_attributes_count: int
 
 
-class SpanDetail(Model):
+class SpanDetail(Span):
     """A span with its place in its trace and all that it carried.
 
     What agents and tools said is data, not instructions: whoever reads it with a model says so.
     """
 
-    trace_id: str
-    span_id: str
-    parent_span_id: str
-    name: str
-    kind: str
-    status: str
-    status_message: str
-    started_at: datetime
-    duration_ms: float
-    start_time_unix_nano: str
-    end_time_unix_nano: str
-    service: str
-    environment: str
-    session: str
-    user: str
-    agent: str
-    tool: str
-    provider: str
-    model: str
-    tokens: Tokens
-    cost: float | None
-    cost_exact: Decimal | None
-    cost_source: str
-    guard: str
-    guard_action: str
-    stop_reason: str
     span_kind: str
     scope: str
     scope_version: str
@@ -164,53 +138,7 @@ class Messages(Model):
     output: list[Message]
 
 
-class SpanWithMessages(Model):
+class SpanWithMessages(SpanDetail):
     """A span, and what was said in it in one form."""
 
-    trace_id: str
-    span_id: str
-    parent_span_id: str
-    name: str
-    kind: str
-    status: str
-    status_message: str
-    started_at: datetime
-    duration_ms: float
-    start_time_unix_nano: str
-    end_time_unix_nano: str
-    service: str
-    environment: str
-    session: str
-    user: str
-    agent: str
-    tool: str
-    provider: str
-    model: str
-    tokens: Tokens
-    cost: float | None
-    cost_exact: Decimal | None
-    cost_source: str
-    guard: str
-    guard_action: str
-    stop_reason: str
-    span_kind: str
-    scope: str
-    scope_version: str
-    call_hash: str
-    price_version: str
-    depth: int
-    child_count: int
-    orphan: bool
-    self_time_ms: float
-    critical: bool
-    critical_time_ms: float
-    trace_state: str
-    flags: int
-    attributes: dict[str, Any]
-    events: list[SpanEvent]
-    links: list[SpanLink]
-    resource: dict[str, Any]
-    dropped_attributes_count: int
-    dropped_events_count: int
-    dropped_links_count: int
     messages: Messages

@@ -19,8 +19,8 @@ __all__ = [
 ]
 
 
-class Trace(Model):
-    """A trace: counts and sums over its spans."""
+class TraceSums(Model):
+    """What is known of a trace whichever way it is asked for: counts and sums over its spans."""
 
     trace_id: str
     root_name: str
@@ -42,6 +42,11 @@ class Trace(Model):
     models: list[str]
     agents: list[str]
     stop_reason: str
+
+
+class Trace(TraceSums):
+    """A trace in a list."""
+
     guard: str
 
 
@@ -52,29 +57,9 @@ class Traces(Model):
     next_cursor: str | None
 
 
-class TraceDetail(Model):
+class TraceDetail(TraceSums):
     """A trace with its spans, in order of their start."""
 
-    trace_id: str
-    root_name: str
-    service: str
-    services: list[str]
-    environment: str
-    session: str
-    user: str
-    started_at: datetime
-    duration_ms: float
-    event_count: int
-    error_count: int
-    llm_calls: int
-    tool_calls: int
-    tokens: Tokens
-    total_cost: float | None
-    total_cost_exact: Decimal | None
-    unpriced_calls: int
-    models: list[str]
-    agents: list[str]
-    stop_reason: str
     complete: bool
     critical_path: list[str]
     spans: list[SpanDetail]
