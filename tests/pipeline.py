@@ -13,9 +13,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from agentguard.cli.services import project_id
 from agentguard_storage.clickhouse import connect
-from agentguard_storage.queries.otlp import export_spans
 from tests.plain_http import NO_TLS
 from tests.stack import RunningStack
+from tests.stored_otlp import export_spans
 
 _STORED_WITHIN = 60.0
 _ALWAYS = {"start": datetime.min.replace(tzinfo=UTC), "end": datetime.max.replace(tzinfo=UTC)}

@@ -10,7 +10,6 @@ import time
 import httpx2
 import pytest
 
-from tests.bench.workload import SHORT, Workload
 from tests.collector.otlp_samples import make_request, make_span
 from tests.plain_http import NO_TLS
 from tests.stack import COMMAND, clean_environment
@@ -18,16 +17,13 @@ from tests.stack import COMMAND, clean_environment
 
 @pytest.fixture(scope="module")
 def span(pipeline):
-    """One stored span, and thousands of others beside it."""
+    """One stored span, and so many others beside it that all of them take seconds."""
     made = make_span(name="exported by hand")
     headers = {**pipeline.stack.headers, "content-type": "application/x-protobuf"}
-    bodies = [make_request(made).SerializeToString()]
-    for batch in Workload(SHORT, seed=11).batches(time.time_ns):
-        bodies.append(batch.body)
-        if batch.index == 60:
-            break
+    others = [make_request(*(make_span() for _ in range(5_000))) for _ in range(8)]
     with httpx2.Client(verify=NO_TLS, headers=headers, timeout=60) as client:
-        for body in bodies:
+        for request in (make_request(made), *others):
+            body = request.SerializeToString()
             client.post(f"{pipeline.otlp_http}/v1/traces", content=body).raise_for_status()
     pipeline.wait_until_stored()
     return made

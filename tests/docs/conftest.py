@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from agentguard_storage.queries.otlp import export_spans
 from tests.docs.markdown_pages import ROOT
 from tests.pipeline import Pipeline
 from tests.stack import RunningStack, clean_environment
+from tests.stored_otlp import export_spans
 
 ALWAYS = {"start": datetime.min.replace(tzinfo=UTC), "end": datetime.max.replace(tzinfo=UTC)}
 _WITHIN = 90

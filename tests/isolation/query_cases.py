@@ -9,7 +9,6 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from agentguard_storage.filters.fields import FIELDS
-from agentguard_storage.queries import stored
 from agentguard_storage.queries.columns import read_columns
 from agentguard_storage.queries.contents import COLUMNS
 from agentguard_storage.queries.trace import get_trace
@@ -61,27 +60,16 @@ def _(draw, _):
     )
 
 
-def _rows_of(worlds, asker, trace):
-    """Rows as the store has them, of a trace that both have or only one of them."""
-    columns = ", ".join(stored.SPAN_COLUMNS)
-    return worlds.both.reader(asker).rows(
-        f"SELECT {columns} FROM spans"  # noqa: S608 - our own names
-        " WHERE project_id = {project:String} AND trace_id = {trace:String}"
-        " ORDER BY start_time, span_id",
-        {"trace": trace},
-        formats=stored.AS_BYTES,
-    )
-
-
-def _forged(draw, worlds):
-    """A trace's rows of theirs or ours: their hashes may be asked for by anybody."""
-    trace = draw(trace_ids)
-    return trace, _rows_of(worlds, draw(st.sampled_from((worlds.theirs, worlds.ours))), trace)
-
-
 @ask("queries.contents.read_sources")
 def _(draw, worlds):
-    return Ask([row["source_id"] for row in _forged(draw, worlds)[1]])
+    """Their numbers of sources or ours: they may be asked for by anybody."""
+    asker = draw(st.sampled_from((worlds.theirs, worlds.ours)))
+    rows = worlds.both.reader(asker).rows(
+        "SELECT source_id FROM spans"
+        " WHERE project_id = {project:String} AND trace_id = {trace:String}",
+        {"trace": draw(trace_ids)},
+    )
+    return Ask([row["source_id"] for row in rows])
 
 
 @ask("queries.contents.read_contents")
@@ -104,16 +92,6 @@ def _(draw, worlds):
     asker = draw(st.sampled_from((worlds.theirs, worlds.ours)))
     found = get_trace(worlds.both.reader(asker), draw(trace_ids), contents=False)
     return Ask(found.spans if found else [])
-
-
-@ask("queries.stored.read_blobs")
-def _(draw, worlds):
-    return Ask(_forged(draw, worlds)[1])
-
-
-@ask("queries.stored.read_sources")
-def _(draw, worlds):
-    return Ask([row["source_id"] for row in _forged(draw, worlds)[1]])
 
 
 @ask("queries.costs.monthly")
@@ -141,12 +119,6 @@ def _(draw, _):
     from agentguard_storage.export import FORMATS
 
     return Ask(draw(ranges), format=draw(st.sampled_from(sorted(FORMATS))), filter=draw(filters))
-
-
-@ask("queries.otlp.export_spans")
-def _(draw, _):
-    times = draw(ranges)
-    return Ask(start=times.start, end=times.end, service=draw(st.none() | users_words))
 
 
 @ask("queries.graph.agent_graph")

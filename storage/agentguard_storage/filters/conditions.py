@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final, assert_never
+from typing import assert_never
 
 from agentguard_storage.filters.tree import (
     Between,
@@ -14,12 +14,9 @@ from agentguard_storage.filters.tree import (
     Match,
     Pattern,
 )
+from agentguard_storage.queries.pieces import LONG, cut
 
 __all__ = ["Binder", "condition_sql"]
-
-# The least that is kept apart in `content`, and the ways in which its pieces are joined.
-_LONG: Final = 128
-_JOINTS: Final = ('},{"role"', '}, {"role"')
 
 
 class Binder:
@@ -121,20 +118,17 @@ def _escaped(text: str) -> str:
 
 
 def _in_blobs(pattern: Pattern) -> bool:
-    return len(pattern.parts) == 1 and len(pattern.parts[0].encode()) >= _LONG
+    return len(pattern.parts) == 1 and len(pattern.parts[0].encode()) >= LONG
 
 
 def _is_long(text: str, key: str, binder: Binder) -> str:
     """As ingest cuts a long text into pieces, each of which is known by its hash."""
-    joint = next((number for number, mark in enumerate(_JOINTS, 1) if mark in text), 0)
-    ended = text.endswith("}]")
-    trimmed = text[:-2] if ended else text
-    pieces = trimmed.split(_JOINTS[joint - 1]) if joint else [trimmed]
+    form, pieces = cut(text)
     bound = binder.bind(pieces, "Array(String)")
-    form = binder.bind(joint + (4 if ended else 0), "UInt8")
+    how = binder.bind(form, "UInt8")
     at = f"indexOf(content.key, {key})"
     return (
-        f"(content.form[{at}] = {form} AND content.blobs[{at}]"
+        f"(content.form[{at}] = {how} AND content.blobs[{at}]"
         f" = arrayMap(p -> reinterpretAsUInt128(sipHash128(p)), {bound}) AND {at} > 0)"
     )
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from agentguard_storage.queries import stored
 from agentguard_storage.queries.columns import OF_ONE_TRACE, Columns, read_columns
+from agentguard_storage.queries.pieces import joined
 from agentguard_storage.queries.plain import plain_map, plain_pairs
 from agentguard_storage.queries.reader import Reader
 
@@ -129,7 +129,7 @@ def _attributes(
 ) -> dict[str, object]:
     attributes = plain_map(keys, values, types)
     for key, form, hashes in zip(content_keys, forms, blobs, strict=True):
-        attributes[key] = stored.joined(form, [texts[number] for number in hashes])
+        attributes[key] = joined(form, [texts[number] for number in hashes])
     return attributes
 
 

@@ -24,8 +24,8 @@ from agentguard_storage.queries.export_records import (
     Source,
 )
 from agentguard_storage.queries.hours import IN_HOURS, STARTED, TimeRange
+from agentguard_storage.queries.pieces import joined
 from agentguard_storage.queries.reader import Reader
-from agentguard_storage.queries.stored import joined
 
 __all__ = ["Record", "Slice", "Source", "slices"]
 

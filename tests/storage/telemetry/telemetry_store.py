@@ -18,10 +18,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
 from agentguard_collector.envelope import Envelope, encode
 from agentguard_collector.sink import Sink
-from agentguard_storage.queries.otlp import export_spans
 from agentguard_storage.queries.reader import Reader
 from agentguard_storage.queries.span_rows import SpanRow
 from agentguard_storage.queries.trace import get_trace
+from tests.stored_otlp import export_spans
 
 ALWAYS = {"start": datetime.min.replace(tzinfo=UTC), "end": datetime.max.replace(tzinfo=UTC)}
 KEPT = ("spans", "traces", "usage_hourly", "blobs", "sources")

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 from agentguard_storage.filters import parse
 from agentguard_storage.queries.hours import TimeRange
-from agentguard_storage.queries.otlp import export_spans
 from agentguard_storage.queries.trace import find_trace_ids
 from agentguard_storage.queries.traces import list_traces
 from tests.interop.canonical import canonical_spans, differences
 from tests.storage.telemetry.telemetry_store import make_span, request_of
+from tests.stored_otlp import export_spans
 
 CALL = {
     "gen_ai.operation.name": "chat",

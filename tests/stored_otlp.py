@@ -1,6 +1,10 @@
-"""Spans as the store keeps them, and the OTLP they came as."""
+"""Spans as they lie in the store, back out as the OTLP that they came as.
+
+Tests compare what was sent with this; it goes another way than what the product reads with.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
@@ -12,7 +16,10 @@ from opentelemetry.proto.common.v1.common_pb2 import (
     KeyValueList,
 )
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
+
+from agentguard_storage.queries.hours import IN_HOURS, STARTED, TimeRange
+from agentguard_storage.queries.pieces import joined
 
 Row = Mapping[str, Any]
 
@@ -54,8 +61,6 @@ SPAN_COLUMNS: Final = (
 )
 
 _STRING, _BOOL, _INT, _DOUBLE, _ARRAY, _KVLIST, _BYTES = range(1, 8)
-_JOINTS: Final = ("", '},{"role"', '}, {"role"')
-_ENDED: Final = 4
 # So many ids stay in the URL: clickhouse-connect sends parameters of 4 KB and more as a form.
 _AT_ONCE: Final = 80
 
@@ -100,11 +105,6 @@ def content(row: Row, blobs: Mapping[tuple[bytes, int], bytes]) -> Iterator[KeyV
     ):
         pieces = [blobs[row["trace_id"], number].decode() for number in hashes]
         yield KeyValue(key=key.decode(), value=AnyValue(string_value=joined(form, pieces)))
-
-
-def joined(form: int, pieces: Iterable[str]) -> str:
-    """Return the text that was cut into `pieces`; `form` says how."""
-    return _JOINTS[form % _ENDED].join(pieces) + ("}]" if form >= _ENDED else "")
 
 
 def span(row: Row, blobs: Mapping[tuple[bytes, int], bytes]) -> Span:
@@ -227,3 +227,49 @@ def scope(source: Row) -> InstrumentationScope:
         attributes=map(KeyValue.FromString, source["scope_attributes"]),
         dropped_attributes_count=source["scope_dropped_attributes_count"],
     )
+
+
+def export_spans(
+    client: Client,
+    project_id: str,
+    *,
+    start: datetime,
+    end: datetime,
+    service: str | None = None,
+    limit: int = 100_000,
+) -> list[ResourceSpans]:
+    """Return the spans that started in `[start, end)`, as OTLP, one entry per resource and scope.
+
+    Everything a span carried is there as it was sent; only the order of attributes and of spans
+    may differ. At most `limit` spans.
+    """
+    found = client.query(
+        f"SELECT {', '.join(SPAN_COLUMNS)} FROM spans"  # noqa: S608 - our own names
+        " WHERE project_id = {project:String}"
+        f" AND {IN_HOURS} AND {STARTED}"
+        " AND ({service:String} = '' OR service = {service:String})"
+        " ORDER BY source_id, start_time LIMIT {limit:UInt32}",
+        parameters={
+            "project": project_id,
+            **TimeRange(start, end).parameters(),
+            "service": service or "",
+            "limit": limit,
+        },
+        query_formats=AS_BYTES,
+    )
+    rows = list(found.named_results())
+    blobs = read_blobs(client, project_id, rows)
+    sources = read_sources(client, project_id, (row["source_id"] for row in rows))
+    made: dict[int, ResourceSpans] = {}
+    for row in rows:
+        number = row["source_id"]
+        if number not in made:
+            source = sources[number]
+            made[number] = ResourceSpans(
+                resource=resource(source), schema_url=source["resource_schema_url"].decode()
+            )
+            made[number].scope_spans.add(
+                scope=scope(source), schema_url=source["scope_schema_url"].decode()
+            )
+        made[number].scope_spans[0].spans.append(span(row, blobs))
+    return list(made.values())
