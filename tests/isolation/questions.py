@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from agentguard_storage.filters import Filter, FilterError, parse
@@ -14,6 +15,7 @@ from tests.isolation.tenants import BEGAN, EQUAL_TRACE, OURS, SHARED_TRACES, THE
 __all__ = [
     "ATOMS",
     "FILTERS",
+    "few",
     "filter_texts",
     "filters",
     "limits",
@@ -26,6 +28,18 @@ __all__ = [
 
 _START: Final = datetime.fromtimestamp(BEGAN // 10**9, UTC)
 _WORDS: Final = (OURS.word, THEIRS.word)
+
+
+def few(examples: int) -> settings:
+    """For a property that is asked of real servers: so many examples, each of them once."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
 
 ATOMS: Final = (
     "kind:llm", "kind:guard", "status:error", "model:gpt-4o*", "cost:>0.0001", "tokens:>1",

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import httpx2
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.isolation.answers import canaries_in, plain
 from tests.isolation.api_cases import ROUTES, Sent
+from tests.isolation.questions import few
 from tests.isolation.routes import api_routes
 from tests.isolation.steady import steady
 from tests.isolation.tenants import SHARED_TRACES
@@ -40,13 +41,7 @@ def test_a_route_answers_as_if_nobody_else_were_there(name: str, worlds: Worlds)
     before = theirs_now(worlds)
     statuses: set[int] = set()
 
-    @settings(
-        max_examples=12,
-        deadline=None,
-        database=None,
-        phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @few(12)
     @given(st.data())
     def check(data: st.DataObject) -> None:
         sent = data.draw(ROUTES.strategy(name, worlds), label=name)
@@ -66,13 +61,7 @@ def test_a_route_answers_as_if_nobody_else_were_there(name: str, worlds: Worlds)
 def test_theirs_are_told_nothing_of_ours(name: str, worlds: Worlds):
     """The other way round, for all that reads."""
 
-    @settings(
-        max_examples=6,
-        deadline=None,
-        database=None,
-        phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @few(3)
     @given(st.data())
     def check(data: st.DataObject) -> None:
         sent = data.draw(ROUTES.strategy(name, worlds), label=name)

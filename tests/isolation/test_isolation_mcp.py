@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.isolation.answers import canaries_in
 from tests.isolation.mcp_cases import OFFERED, Asked
+from tests.isolation.questions import few
 from tests.isolation.steady import steady
 from tests.isolation.test_isolation_api import theirs_now
 from tests.isolation.worlds import Asker, World, Worlds
@@ -41,13 +42,7 @@ def test_an_agent_is_answered_as_if_nobody_else_were_there(name: str, worlds: Wo
     before = theirs_now(worlds)
     answered = 0
 
-    @settings(
-        max_examples=12,
-        deadline=None,
-        database=None,
-        phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @few(12)
     @given(st.data())
     def check(data: st.DataObject) -> None:
         nonlocal answered
@@ -67,13 +62,7 @@ def test_an_agent_is_answered_as_if_nobody_else_were_there(name: str, worlds: Wo
 def test_agents_of_theirs_are_told_nothing_of_ours(name: str, worlds: Worlds):
     """The other way round; what changes something is asked by ours alone."""
 
-    @settings(
-        max_examples=5,
-        deadline=None,
-        database=None,
-        phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @few(3)
     @given(st.data())
     def check(data: st.DataObject) -> None:
         asked = data.draw(OFFERED.strategy(name, worlds), label=name)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agentguard_storage.queries.errors import QueryError
@@ -16,7 +16,7 @@ from tests.isolation.answers import canaries_in, plain
 from tests.isolation.asking import Ask
 from tests.isolation.functions import asking_functions
 from tests.isolation.query_cases import QUERIES
-from tests.isolation.questions import ATOMS, FILTERS
+from tests.isolation.questions import ATOMS, FILTERS, few
 from tests.isolation.worlds import Asker, World, Worlds
 
 _PAGES = 6
@@ -39,13 +39,7 @@ def test_a_question_is_answered_as_if_nobody_else_were_there(name: str, worlds: 
     function = _FUNCTIONS[name]
     seen = 0
 
-    @settings(
-        max_examples=15,
-        deadline=None,
-        database=None,
-        phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @few(15)
     @given(st.data())
     def check(data: st.DataObject) -> None:
         nonlocal seen
@@ -64,13 +58,7 @@ def test_a_question_is_answered_as_if_nobody_else_were_there(name: str, worlds: 
 def test_theirs_see_nothing_of_ours(name: str, worlds: Worlds):
     """The other way round as well: nothing of ours is in what theirs is told."""
 
-    @settings(
-        max_examples=6,
-        deadline=None,
-        database=None,
-        phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @few(3)
     @given(st.data())
     def check(data: st.DataObject) -> None:
         asked = data.draw(QUERIES.strategy(name, worlds), label=name)
