@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from tests.bench import guards, ingest, instrumentors, sdk, shared
+from tests.bench import guards, ingest, instrumentors, reading, sdk, shared
 from tests.bench.figures import Figure, table
 
 # Each takes the spans of a round and the number of rounds.
@@ -22,6 +22,7 @@ BENCHES: dict[str, Callable[[int, int], list[Figure]]] = {
     "guards": guards.run,
     "shared": shared.shared,
     "instrumentors": instrumentors.instrumentors,
+    "reading": reading.reading,
 }
 SPANS = {
     "ingest": 100_000,
@@ -32,6 +33,7 @@ SPANS = {
     "guards": 0,
     "shared": 0,
     "instrumentors": 300,
+    "reading": 10_000_000,
 }
 
 

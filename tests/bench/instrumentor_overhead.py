@@ -3,7 +3,9 @@
     python tests/bench/instrumentor_overhead.py langchain openinference 100
 
 The model's answer is made in the process, so that what is measured is the library and what was put
-around it. Spans go to a batch processor that throws them away. Times are those of the thread.
+around it. Spans go to a batch processor that throws them away. Times are those of the thread, and
+are told beside those of a yardstick: a piece of work that is always the same, done after each call.
+A shared machine is up to twice as slow at some times as at others, and then both are.
 One instrumentor a process: some leave the library several times slower when they are taken out.
 """
 
@@ -70,6 +72,7 @@ OTHERS = {
 
 Call = Callable[[str], Any]
 AsyncCall = Callable[[str], Awaitable[Any]]
+Times = list[tuple[float, float]]
 
 
 def question(turn: int) -> str:
@@ -284,8 +287,8 @@ def main(library: str, who: str, calls: int) -> None:
 _ASYNC = ("openai-agents", "autogen")
 
 
-def _timed(call: Call, calls: int) -> list[float]:
-    """Microseconds of each call; the first ones do not count."""
+def _timed(call: Call, calls: int) -> Times:
+    """Microseconds of each call and its yardstick; the first ones do not count."""
     return [_ending(began, call(asked)) for began, asked in _asked(calls)][WARM_UP:]
 
 
@@ -295,10 +298,10 @@ class _Timer:
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
 
-    def __call__(self, call: AsyncCall, calls: int) -> list[float]:
+    def __call__(self, call: AsyncCall, calls: int) -> Times:
         """Await them one after the other."""
 
-        async def all_of_them() -> list[float]:
+        async def all_of_them() -> Times:
             return [_ending(began, await call(asked)) for began, asked in _asked(calls)]
 
         return self._runner.run(all_of_them(), context=copy_context())[WARM_UP:]
@@ -313,8 +316,16 @@ def _asked(calls: int) -> Iterator[tuple[int, str]]:
     gc.enable()
 
 
-def _ending(began: int, _: object) -> float:
-    return (time.thread_time_ns() - began) / 1000
+def _ending(began: int, _: object) -> tuple[float, float]:
+    ended = time.thread_time_ns()
+    _yardstick()
+    return (ended - began) / 1000, (time.thread_time_ns() - ended) / 1000
+
+
+def _yardstick() -> None:
+    for turn in range(4):
+        document = {word: [turn, word.upper(), {"n": turn}] for word in WORDS}
+        json.loads(json.dumps(document, sort_keys=True))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -22,6 +23,11 @@ _LIBRARIES: dict[str, tuple[str | None, list[str]]] = {
     "crewai": ("crewai", ["ours", "guarded", "openinference"]),
 }
 _OTHERS = ("genai", "openinference", "traceloop")
+Times = list[list[float]]
+"""Of each call, its microseconds and those of the yardstick after it."""
+
+_AROUND = 4
+"""Yardsticks before and after one that say with it how fast the machine is."""
 _SCRIPT = Path(__file__).with_name("instrumentor_overhead.py")
 
 
@@ -29,44 +35,60 @@ def instrumentors(calls: int, rounds: int) -> list[Figure]:
     """Microseconds that a call takes more, in the median and at the 99th percentile.
 
     Each who instruments a library has processes of its own, in turns with the others, and so has
-    the library without any. What a busy machine adds is left out: the best process counts.
+    the library without any. Times are as long as they would be on the machine at its fastest; of
+    the processes' figures, the median counts.
     """
     figures: list[Figure] = []
     for library, (group, whose) in _LIBRARIES.items():
-        taken: dict[str, list[list[float]]] = {who: [] for who in ("none", *whose)}
+        taken: dict[str, list[Times]] = {who: [] for who in ("none", *whose)}
         for _ in range(rounds * 2):
             for who, times in taken.items():
                 times.append(_measure(group, library, who, calls))
-        best = {who: (min(map(median, each)), min(map(_high, each))) for who, each in taken.items()}
-        bare = best["none"]
-        figures.append(Figure(f"{library} call, not instrumented", bare[0], "us"))
-        others = [best[who] for who in _OTHERS if who in best]
-        peer = [min(column) for column in zip(*others, strict=True)] if others else None
-        for who in whose:
-            is_held = peer is not None and who == "guarded"
-            for place, name in enumerate((f"  more with {who}", "    at the 99th percentile")):
-                figures.append(
-                    Figure(
-                        name,
-                        best[who][place] - bare[place],
-                        "us",
-                        1.0 if is_held else None,
-                        peer=peer[place] - bare[place] if peer and is_held else None,
-                    )
-                )
+        fastest = min(median(yard for _, yard in run) for each in taken.values() for run in each)
+        found = {
+            who: [median(column) for column in zip(*(_typical(run) for run in runs), strict=True)]
+            for who, runs in taken.items()
+        }
+        figures += _figures(library, {who: [t * fastest for t in f] for who, f in found.items()})
     return figures
 
 
-def _high(times: list[float]) -> float:
-    return quantiles(times, n=100)[98]
+def _figures(library: str, found: Mapping[str, Sequence[float]]) -> list[Figure]:
+    bare = found["none"]
+    figures = [Figure(f"{library} call, not instrumented", bare[0], "us")]
+    others = [found[who] for who in _OTHERS if who in found]
+    peer = [min(column) for column in zip(*others, strict=True)] if others else None
+    for who in [who for who in found if who != "none"]:
+        is_held = peer is not None and who == "guarded"
+        for place, name in enumerate((f"  more with {who}", "    at the 99th percentile")):
+            figures.append(
+                Figure(
+                    name,
+                    found[who][place] - bare[place],
+                    "us",
+                    1.0 if is_held else None,
+                    peer=peer[place] - bare[place] if peer and is_held else None,
+                )
+            )
+    return figures
 
 
-def _measure(group: str | None, library: str, who: str, calls: int) -> list[float]:
+def _typical(run: Times) -> tuple[float, float]:
+    """The median and the 99th percentile of a process's calls, in yardsticks of their moment."""
+    yards = [yard for _, yard in run]
+    times = [
+        time / median(yards[max(0, place - _AROUND) : place + _AROUND + 1])
+        for place, (time, _) in enumerate(run)
+    ]
+    return median(times), quantiles(times, n=100)[98]
+
+
+def _measure(group: str | None, library: str, who: str, calls: int) -> Times:
     done = subprocess.run(
         [str(python_of(group)), "-W", "ignore", str(_SCRIPT), library, who, str(calls)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         check=True,
     )
-    found: list[float] = json.loads(done.stdout.splitlines()[-1])
+    found: Times = json.loads(done.stdout.splitlines()[-1])
     return found

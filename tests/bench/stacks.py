@@ -9,9 +9,10 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ class Stack:
     """All that holds what was sent; a name ending in `*` stands for all that begin with it."""
     client: Any
     processes: list[psutil.Process]
+    connect: Callable[[str], Any]
+    """To another database of the same engine."""
     headers: dict[str, str] = field(default_factory=dict)
 
     def count(self) -> int:
@@ -71,7 +74,8 @@ def agentguard_stack(directory: Path) -> Iterator[Stack]:
     with launched(directory) as endpoints:
         credentials = Credentials.load(directory / "clickhouse" / FILE_NAME)
         url = urlsplit(endpoints.clickhouse)
-        client = _client(credentials.writer, int(url.port or 0), "agentguard")
+        connect = partial(_client, credentials.writer, int(url.port or 0))
+        client = connect("agentguard")
         yield Stack(
             "agentguard",
             int(urlsplit(endpoints.otlp_http).port or 0),
@@ -80,6 +84,7 @@ def agentguard_stack(directory: Path) -> Iterator[Stack]:
             OUR_TABLES,
             client,
             _processes_of(directory),
+            connect,
             {"Authorization": f"Bearer {endpoints.api_key}"},
         )
         client.close()
@@ -124,6 +129,7 @@ def rotel_stack(directory: Path) -> Iterator[Stack]:
             ("otel_traces",),
             client,
             _processes_of(directory),
+            partial(_client, credentials.writer, engine_port),
         )
         client.close()
 

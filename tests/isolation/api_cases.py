@@ -12,6 +12,7 @@ from tests.isolation.questions import (
     filter_texts,
     limits,
     ranges,
+    sessions,
     span_ids,
     trace_ids,
     users_words,
@@ -114,7 +115,7 @@ def _(draw, _):
 
 @ROUTES("GET /api/v1/sessions/{session}")
 def _(draw, _):
-    return Sent("GET", f"/api/v1/sessions/{draw(users_words) or 'none'}", _times(draw))
+    return Sent("GET", f"/api/v1/sessions/{draw(sessions)}", _times(draw))
 
 
 @ROUTES("GET /api/v1/alerts")

@@ -19,6 +19,7 @@ from tests.isolation.questions import (
     limits,
     now,
     ranges,
+    sessions,
     span_ids,
     trace_ids,
     users_words,
@@ -169,7 +170,7 @@ def _(draw, _):
 
 @ask("queries.sessions.get_session")
 def _(draw, _):
-    return Ask(draw(ranges), draw(users_words))
+    return Ask(draw(ranges), draw(sessions))
 
 
 @ask("queries.spans.list_spans")

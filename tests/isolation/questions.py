@@ -21,6 +21,7 @@ __all__ = [
     "limits",
     "now",
     "ranges",
+    "sessions",
     "span_ids",
     "trace_ids",
     "users_words",
@@ -114,6 +115,13 @@ span_ids: Final = st.sampled_from(
         *THEIRS.own_spans,
         hexed("equal root", 16),
         hexed("no such span", 16),
+    )
+)
+sessions: Final = st.sampled_from(  # what is simplest is drawn first, and there is some of it
+    (
+        *(f"session-{number}" for number in (1, 0)),
+        *(f"session-{number} {word}" for number in (1, 0) for word in _WORDS),
+        "no such session",
     )
 )
 users_words: Final = st.sampled_from(

@@ -9,7 +9,7 @@ from typing import Any, Final
 from agentguard_storage.queries.columns import OF_ONE_TRACE, Columns, read_columns
 from agentguard_storage.queries.pieces import joined
 from agentguard_storage.queries.plain import plain_map, plain_pairs
-from agentguard_storage.queries.reader import Reader
+from agentguard_storage.queries.reader import Reader, portions
 
 __all__ = [
     "COLUMNS",
@@ -94,6 +94,7 @@ COLUMNS: Final = (
     "content.form AS content_forms",
     "content.blobs AS content_blobs",
     "length(events.name) + length(links.trace_id) AS extras",
+    "toUInt16(toDate(received_at)) AS arrived",
 )
 """What `read_contents` takes from a row of `spans`."""
 
@@ -109,7 +110,7 @@ def read_contents(reader: Reader, trace_id: str, found: Columns) -> list[Content
     Long texts are read too, and events and links where there are some: most spans have none, and
     each column of arrays takes its time.
     """
-    texts = _read_texts(reader, trace_id, found["content_blobs"])
+    texts = _read_texts(reader, trace_id, found["content_blobs"], found["arrived"])
     beside = zip(found["content_of"], found["extras"], strict=True)
     extras = _read_extras(reader, trace_id, {span_id for span_id, number in beside if number})
     rows = zip(*(found[name] for name in _TAKEN), strict=True)
@@ -181,27 +182,32 @@ def _read_extras(
     }
 
 
+# A text arrives with its span. Partitions go by the day of arrival, and merges keep within them.
 _ALL_TEXTS: Final = (
     "SELECT hash, content FROM blobs"
-    " WHERE project_id = {project:String} AND trace_id = {trace:String} LIMIT 1 BY hash"
+    " WHERE project_id = {project:String} AND trace_id = {trace:String}"
+    " AND toDate(received_at) BETWEEN toDate({first:UInt16}) AND toDate({last:UInt16})%s"
+    " LIMIT 1 BY hash"
 )
-_TEXTS: Final = (
-    "SELECT hash, content FROM blobs WHERE project_id = {project:String}"
-    " AND trace_id = {trace:String} AND hash IN {hashes:Array(UInt128)} LIMIT 1 BY hash"
-)
+_TEXTS: Final = _ALL_TEXTS % " AND hash IN {hashes:Array(UInt128)}"
 # More hashes than these cost more to send than the other texts of a trace cost to read.
 _FEW: Final = 64
 
 
 def _read_texts(
-    reader: Reader, trace_id: str, blobs: Iterable[Sequence[Sequence[int]]]
+    reader: Reader,
+    trace_id: str,
+    blobs: Iterable[Sequence[Sequence[int]]],
+    arrived: Sequence[int],
 ) -> Mapping[int, str]:
     wanted = {number for hashes in blobs for each in hashes for number in each}
     if not wanted:
         return {}
     few = len(wanted) <= _FEW
-    asked: dict[str, Any] = {"trace": trace_id, **({"hashes": sorted(wanted)} if few else {})}
-    found = read_columns(reader, _TEXTS if few else _ALL_TEXTS, asked)
+    asked: dict[str, Any] = {"trace": trace_id, "first": min(arrived), "last": max(arrived)}
+    if few:
+        asked["hashes"] = sorted(wanted)
+    found = read_columns(reader, _TEXTS if few else _ALL_TEXTS % "", asked)
     return dict(zip(found["hash"], found["content"], strict=True)) if found else {}
 
 
@@ -212,16 +218,13 @@ _SOURCES: Final = (
     " FROM sources WHERE project_id = {project:String} AND source_id IN {ids:Array(UInt64)}"
     " LIMIT 1 BY source_id"
 )
-# So many ids stay in the URL: clickhouse-connect sends parameters of 4 KB and more as a form.
-_AT_ONCE: Final = 80
 
 
 def read_sources(reader: Reader, ids: Iterable[int]) -> dict[int, Source]:
     """Return the sources with these ids."""
-    wanted = sorted(set(ids))
     found: dict[int, Source] = {}
-    for first in range(0, len(wanted), _AT_ONCE):
-        for row in reader.rows(_SOURCES, {"ids": wanted[first : first + _AT_ONCE]}):
+    for wanted in portions(sorted(set(ids))):
+        for row in reader.rows(_SOURCES, {"ids": wanted}):
             resource = plain_map(row["attribute_keys"], row["attribute_values"], row["types"])
             found[row["source_id"]] = Source(resource, row["scope_name"], row["scope_version"])
     return found

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, Error
@@ -14,10 +14,14 @@ from urllib3.exceptions import HTTPError
 
 from agentguard_storage.queries.errors import QueryTooLarge, StoreUnavailable
 
-__all__ = ["Bounds", "Reader"]
+__all__ = ["Bounds", "Reader", "portions"]
 
 logger = logging.getLogger(__name__)
 
+Id = TypeVar("Id")
+
+# So many ids stay in the URL: clickhouse-connect sends parameters of 4 KB and more as a form.
+_AT_ONCE: Final = 80
 _PROJECT: Final = "{project:String}"
 
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
@@ -102,3 +106,9 @@ class Reader:
         except (ClickHouseError, HTTPError) as error:
             logger.warning("ClickHouse does not answer", exc_info=True)
             raise StoreUnavailable("the store does not answer at the moment") from error
+
+
+def portions(ids: Sequence[Id]) -> Iterator[Sequence[Id]]:
+    """Cut what may be many ids into as many as one statement binds."""
+    for first in range(0, len(ids), _AT_ONCE):
+        yield ids[first : first + _AT_ONCE]

@@ -16,7 +16,7 @@ from agentguard_storage.queries.contents import (
     read_contents,
     read_sources,
 )
-from agentguard_storage.queries.reader import Reader
+from agentguard_storage.queries.reader import Reader, portions
 from agentguard_storage.queries.span_rows import BRIEF, SHAPE, SpanRow, read_places, read_spans
 
 _MODELS: Final = ("llm", "embedding")
@@ -71,8 +71,6 @@ _SOME: Final = (
     f"SELECT {', '.join(COLUMNS)}{OF_ONE_TRACE} AND span_id IN {{spans:Array(String)}}"
     " ORDER BY start_time"
 )
-# So many ids stay in the URL: clickhouse-connect sends parameters of 4 KB and more as a form.
-_AT_ONCE: Final = 80
 
 
 def get_trace(reader: Reader, trace_id: str, *, contents: bool = True) -> Trace | None:
@@ -116,9 +114,8 @@ def with_contents(reader: Reader, spans: Sequence[SpanRow]) -> list[SpanRow]:
     Of the long texts only theirs are read.
     """
     carried: dict[str, tuple[Contents, int]] = {}
-    for first in range(0, len(spans), _AT_ONCE):
+    for ids in portions([span.span_id for span in spans]):
         trace_id = spans[0].trace_id
-        ids = [span.span_id for span in spans[first : first + _AT_ONCE]]
         found = read_columns(reader, _SOME, {"trace": trace_id, "spans": ids})
         if found:
             read = zip(read_contents(reader, trace_id, found), found["source_id"], strict=True)

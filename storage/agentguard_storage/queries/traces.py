@@ -13,7 +13,7 @@ from agentguard_storage.queries.errors import InvalidQuery
 from agentguard_storage.queries.hours import IN_HOURS, TimeRange
 from agentguard_storage.queries.measures import amount
 from agentguard_storage.queries.pages import Page, cursor, position, wanted
-from agentguard_storage.queries.reader import Reader
+from agentguard_storage.queries.reader import Reader, portions
 from agentguard_storage.queries.slices import (
     LONGEST_TRACE,
     before,
@@ -82,7 +82,19 @@ _ORDERS: Final[Mapping[TraceOrder, str]] = {
 
 # A trace has a row for each of its hours. It is listed where it began: those that began in the
 # hours before are seen, and left out.
-_PAGE: Final = f"""
+_FOUND: Final = f"""
+SELECT trace_id, {_BEGAN} AS start_ns, toInt128(%(order)s) AS sort_key
+FROM traces AS t
+WHERE project_id = {{project:String}}
+    AND ts_hour BETWEEN toDateTime({{before_hour:UInt32}}) AND toDateTime({{%(upto)s:UInt32}})
+    AND (%(condition)s)
+GROUP BY trace_id
+HAVING {_BEGAN} BETWEEN {{first_ns:Int64}} AND {{last_ns:Int64}} AND %(after)s
+ORDER BY sort_key DESC, trace_id DESC
+LIMIT {{limit:UInt32}}
+"""
+# What is shown of a trace is much to work out, so it is asked once, for those that are shown.
+_SHOWN: Final = f"""
 SELECT
     trace_id,
     if(max(t.root_name) != '', max(t.root_name), min(t.first_span).2) AS root_name,
@@ -91,23 +103,10 @@ SELECT
     {_TOOK} AS duration_ns,
     {", ".join(f"sum(t.{name}) AS {name}" for name in _SUMS)},
     {", ".join(f"arraySort(groupUniqArrayArray(t.{name})) AS {name}" for name in _SETS)},
-    {", ".join(f"max(t.{name}) AS {name}" for name in _ONES)},
-    toInt128(%(order)s) AS sort_key
+    {", ".join(f"max(t.{name}) AS {name}" for name in _ONES)}
 FROM traces AS t
-WHERE project_id = {{project:String}} AND {IN_HOURS}
-    AND trace_id IN (
-        SELECT trace_id
-        FROM traces AS t
-        WHERE project_id = {{project:String}}
-            AND ts_hour BETWEEN toDateTime({{before_hour:UInt32}})
-                AND toDateTime({{%(upto)s:UInt32}})
-            AND (%(condition)s)
-        GROUP BY trace_id
-        HAVING {_BEGAN} BETWEEN {{first_ns:Int64}} AND {{last_ns:Int64}} AND %(after)s
-        ORDER BY toInt128(%(order)s) DESC, trace_id DESC
-        LIMIT {{limit:UInt32}})
+WHERE project_id = {{project:String}} AND {IN_HOURS} AND trace_id IN {{traces:Array(String)}}
 GROUP BY trace_id
-ORDER BY sort_key DESC, trace_id DESC
 """
 _AFTER: Final = "(toInt128(%s), trace_id) < ({after_key:Int128}, {after_trace:String})"
 
@@ -145,19 +144,17 @@ def list_traces(
         raise InvalidQuery(f"traces are ordered by {', '.join(TRACE_ORDERS)}", where="order")
     question = (reader.project_id, "traces", order, str(filter or ""))
     after = position(question, cursor, (int, str))
-    rows = _rows(reader, time_range, filter, order, after, limit + 1)
-    guards = _guards(reader, rows[:limit])
-    shown = [_trace_row(row, guards) for row in rows[:limit]]
-    return Page(shown, _next(question, rows, limit))
+    found = _found(reader, time_range, filter, order, after, limit + 1)
+    return Page(_shown(reader, found[:limit]), _next(question, found, limit))
 
 
-def _next(question: Sequence[object], rows: list[dict[str, Any]], limit: int) -> str | None:
-    if len(rows) <= limit:
+def _next(question: Sequence[object], found: list[dict[str, Any]], limit: int) -> str | None:
+    if len(found) <= limit:
         return None
-    return cursor(question, (rows[limit - 1]["sort_key"], rows[limit - 1]["trace_id"]))
+    return cursor(question, (found[limit - 1]["sort_key"], found[limit - 1]["trace_id"]))
 
 
-def _rows(
+def _found(
     reader: Reader,
     time_range: TimeRange,
     filter: Filter | None,  # noqa: A002
@@ -166,7 +163,7 @@ def _rows(
     most: int,
 ) -> list[dict[str, Any]]:
     condition = trace_condition(filter) if filter is not None else None
-    statement = _PAGE % {
+    statement = _FOUND % {
         "order": _ORDERS[order],
         "condition": condition.sql if condition else "1",
         "upto": "slice_to" if order == "started_at" else "to_hour",
@@ -189,20 +186,36 @@ def _rows(
     return rows
 
 
-def _guards(reader: Reader, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Which guard stopped each of the traces that were stopped."""
-    stopped = [row for row in rows if row["stop_reason"]]
-    if not stopped:
-        return {}
-    started = [row["start_ns"] for row in stopped]
+def _shown(reader: Reader, found: Sequence[Mapping[str, Any]]) -> list[TraceRow]:
+    """Return the rows of traces that were found, in their order."""
+    if not found:
+        return []
+    rows = {
+        row["trace_id"]: row
+        for some in portions(found)
+        for row in reader.rows(_SHOWN, _of_traces(some))
+    }
+    stopped = [row for row in rows.values() if row["stop_reason"]]
+    guards = {
+        row["trace_id"]: row["guard"]
+        for some in portions(stopped)
+        for row in reader.rows(_GUARDS, _of_traces(some))
+    }
+    # What has been deleted since is left out.
+    shown = [rows[each["trace_id"]] for each in found if each["trace_id"] in rows]
+    return [_trace_row(row, guards.get(row["trace_id"], "")) for row in shown]
+
+
+def _of_traces(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The parameters of a statement about these traces, from their start on."""
+    started = [row["start_ns"] for row in rows]
     hours = TimeRange(moment(min(started)), moment(max(started) + 1_000))
-    parameters = {**hours.parameters(LONGEST_TRACE), "traces": [row["trace_id"] for row in stopped]}
-    return {row["trace_id"]: row["guard"] for row in reader.rows(_GUARDS, parameters)}
+    found = slice_parameters(hours, later=LONGEST_TRACE)
+    return {**found, "traces": [row["trace_id"] for row in rows]}
 
 
-def _trace_row(row: Mapping[str, Any], guards: Mapping[str, str]) -> TraceRow:
+def _trace_row(row: Mapping[str, Any], guard: str) -> TraceRow:
     values = dict(row)
-    del values["sort_key"]
     values["started_at"] = moment(values.pop("start_ns"))
     values["cost"] = amount(values["cost"], values["unpriced_calls"])
-    return TraceRow(**values, guard=guards.get(row["trace_id"], ""))
+    return TraceRow(**values, guard=guard)
