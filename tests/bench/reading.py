@@ -56,11 +56,12 @@ def reading(spans: int, rounds: int) -> list[Figure]:
 
 
 def fill(stack: Stack, made: Month) -> None:
-    """Write the month to both schemas, and let merges come to an end."""
+    """Write the month to both schemas, and merge each day, as its night would."""
     stack.client.command("CREATE DATABASE otel")
     stack.client.command(_OTEL)
     for _ in write(stack.client, made, tables=("spans", "blobs", "otel_traces")):
         pass
+    stack.optimize("agentguard", "otel")
     wait_until_quiet(stack.processes)
 
 

@@ -57,14 +57,14 @@ class Stack:
         ).result_rows
         return {str(table): int(size) for table, size in rows}
 
-    def optimize(self) -> None:
+    def optimize(self, *databases: str) -> None:
         """Merge every table to one part for each partition, as time would."""
-        for (table,) in self.client.query(
-            "SELECT name FROM system.tables WHERE database = {database:String} "
+        for database, table in self.client.query(
+            "SELECT database, name FROM system.tables WHERE database IN {databases:Array(String)} "
             "AND engine LIKE '%MergeTree'",
-            parameters={"database": self.database},
+            parameters={"databases": databases or (self.database,)},
         ).result_rows:
-            self.client.command(f"OPTIMIZE TABLE {self.database}.{table} FINAL")
+            self.client.command(f"OPTIMIZE TABLE {database}.{table} FINAL")
 
 
 @contextmanager

@@ -43,16 +43,20 @@ class Response:
         """Send head and parts; an error in mid-stream leaves the response visibly unfinished."""
         encoder = ResponseEncoder(self._request.encoding)
         self._exchange.start(200, self._headers(output_format, result, encoder))
+        # Each is sent once the next is there: most answers are one part and an end, sent together.
+        waiting = b""
         try:
             for part in parts:
                 if ready := encoder.add(part):
-                    self._exchange.send(ready, more=True)
+                    if waiting:
+                        self._exchange.send(waiting, more=True)
+                    waiting = ready
         except EngineError as error:
             if self._exchange.started:
-                broken = encoder.add(self._exception_block(str(error).encode())) + encoder.end()
+                broken = waiting + encoder.add(self._exception_block(str(error).encode())) + encoder.end()
                 self._exchange.send(broken, more=True)
             raise
-        self._exchange.send(encoder.end(), more=False)
+        self._exchange.send(waiting + encoder.end(), more=False)
 
     def _headers(
         self, output_format: str, result: Any, encoder: ResponseEncoder

@@ -68,7 +68,7 @@ def _insert(text: bytes, clause: int | None, data_format: str, data: bytes) -> I
 
 def reads_input(text: bytes) -> bool:
     """Tell whether an INSERT ... SELECT takes its rows from `input()`, which chDB leaves empty."""
-    if b"input" not in text.lower():
+    if next(_outer_tokens(text), (b"",))[0] != b"INSERT" or b"input" not in text.lower():
         return False
     words = [token.group().lower() for token in _TOKEN.finditer(text) if not token["space"]]
     return words[:1] == [b"insert"] and (b"input", b"(") in pairwise(words)
