@@ -61,7 +61,7 @@ def _(draw, _):
     )
 
 
-@ask("queries.contents.read_sources")
+@ask("queries.sources.read_sources")
 def _(draw, worlds):
     """Their numbers of sources or ours: they may be asked for by anybody."""
     asker = draw(st.sampled_from((worlds.theirs, worlds.ours)))

@@ -53,7 +53,11 @@ class Response:
                     waiting = ready
         except EngineError as error:
             if self._exchange.started:
-                broken = waiting + encoder.add(self._exception_block(str(error).encode())) + encoder.end()
+                broken = (
+                    waiting
+                    + encoder.add(self._exception_block(str(error).encode()))
+                    + encoder.end()
+                )
                 self._exchange.send(broken, more=True)
             raise
         self._exchange.send(waiting + encoder.end(), more=False)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from agentguard_storage.queries.reader import Reader
 
-__all__ = ["OF_ONE_TRACE", "Columns", "read_columns"]
+__all__ = ["NUMBERED", "OF_ONE_TRACE", "Columns", "map_values", "read_columns"]
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -29,3 +29,19 @@ def read_columns(reader: Reader, statement: str, parameters: Mapping[str, Any]) 
             column_oriented=True,
         )
         return dict(zip(found.column_names, found.result_columns, strict=False))
+
+
+NUMBERED: Final = "::Array(Int8)"
+"""After a column of types: as the numbers that AnyValue's fields have."""
+
+_VALUES: Final = (
+    "if(hasAny(%(types)s, [5, 6, 7]),"
+    " arrayMap((value, type) -> if(type IN (5, 6, 7), hex(value), value), mapValues(%(map)s),"
+    " arrayConcat(arrayWithConstant(length(mapValues(%(map)s)) - length(%(types)s), 1::Int8),"
+    " %(types)s)), mapValues(%(map)s))"
+)
+
+
+def map_values(name: str, types: str) -> str:
+    """The values of a map, those that are protobuf or bytes in hex: all else is text."""
+    return _VALUES % {"map": name, "types": types + NUMBERED}

@@ -1,4 +1,4 @@
-"""What a span carries besides its columns: attributes, events, links, and where it came from."""
+"""What a span carries besides its columns: attributes, events and links."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from agentguard_storage.queries.columns import OF_ONE_TRACE, Columns, read_columns
+from agentguard_storage.queries.columns import (
+    NUMBERED,
+    OF_ONE_TRACE,
+    Columns,
+    map_values,
+    read_columns,
+)
 from agentguard_storage.queries.pieces import joined
 from agentguard_storage.queries.plain import plain_map, plain_pairs
-from agentguard_storage.queries.reader import Reader, portions
+from agentguard_storage.queries.reader import Reader
 
 __all__ = [
     "COLUMNS",
     "NOTHING",
     "Contents",
-    "Source",
     "SpanEvent",
     "SpanLink",
     "read_contents",
-    "read_sources",
 ]
 
 
@@ -57,29 +61,6 @@ class Contents:
 NOTHING: Final = Contents()
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where spans came from: their resource's attributes, their instrumentation scope."""
-
-    resource: dict[str, object]
-    scope: str
-    scope_version: str
-
-
-_NUMBERED: Final = "::Array(Int8)"
-# The values of a map, those that are protobuf or bytes in hex: all else is text.
-_VALUES: Final = (
-    "if(hasAny(%(types)s, [5, 6, 7]),"
-    " arrayMap((value, type) -> if(type IN (5, 6, 7), hex(value), value), mapValues(%(map)s),"
-    " arrayConcat(arrayWithConstant(length(mapValues(%(map)s)) - length(%(types)s), 1::Int8),"
-    " %(types)s)), mapValues(%(map)s))"
-)
-
-
-def _values(name: str, types: str) -> str:
-    return _VALUES % {"map": name, "types": types + _NUMBERED}
-
-
 def _hex(name: str) -> str:
     return f"arrayMap(pairs -> arrayMap(pair -> hex(pair), pairs), {name})"
 
@@ -88,8 +69,8 @@ COLUMNS: Final = (
     "span_id AS content_of",
     "source_id",
     "mapKeys(attributes) AS attribute_keys",
-    f"{_values('attributes', 'spans.attribute_types')} AS attribute_values",
-    f"spans.attribute_types{_NUMBERED} AS types",
+    "mapValues(attributes) AS attribute_values",
+    f"spans.attribute_types{NUMBERED} AS types",
     "content.key AS content_keys",
     "content.form AS content_forms",
     "content.blobs AS content_blobs",
@@ -107,15 +88,22 @@ _TAKEN: Final = (
 def read_contents(reader: Reader, trace_id: str, found: Columns) -> list[Contents]:
     """Return what spans of one trace carry, from their `COLUMNS`.
 
-    Long texts are read too, and events and links where there are some: most spans have none, and
-    each column of arrays takes its time.
+    Long texts are read too, and where there are some: values that are no text, events and links.
+    Most spans have none, and each column of arrays takes its time.
     """
     texts = _read_texts(reader, trace_id, found["content_blobs"], found["arrived"])
     beside = zip(found["content_of"], found["extras"], strict=True)
     extras = _read_extras(reader, trace_id, {span_id for span_id, number in beside if number})
+    typed = zip(found["content_of"], found["types"], strict=True)
+    with_packed = {span_id for span_id, types in typed if _PACKED & set(types)}
+    packed = _read_packed(reader, trace_id, with_packed)
     rows = zip(*(found[name] for name in _TAKEN), strict=True)
     return [
-        Contents(_attributes(texts, *row), *extras.get(span_id, ([], []))) for span_id, *row in rows
+        Contents(
+            _attributes(texts, keys, packed.get(span_id, values), *row),
+            *extras.get(span_id, ([], [])),
+        )
+        for span_id, keys, values, *row in rows
     ]
 
 
@@ -161,10 +149,6 @@ def _read_extras(
     reader: Reader, trace_id: str, wanted: set[str]
 ) -> dict[str, tuple[list[SpanEvent], list[SpanLink]]]:
     """Return the events and links of those spans that have any."""
-    if not wanted:
-        return {}
-    few = len(wanted) <= _FEW
-    asked = {"trace": trace_id, "all": not few, "spans": sorted(wanted) if few else []}
     return {
         row["span_id"]: (
             [
@@ -178,8 +162,33 @@ def _read_extras(
                 )
             ],
         )
-        for row in reader.rows(_EXTRAS, asked)
+        for row in _rows_of(reader, _EXTRAS, trace_id, wanted)
     }
+
+
+# What AnyValue's fields of arrays, maps and bytes have as their numbers.
+_PACKED: Final = frozenset({5, 6, 7})
+_PACKED_VALUES: Final = f"""
+SELECT span_id, {map_values("attributes", "spans.attribute_types")} AS attribute_values
+{OF_ONE_TRACE} AND ({{all:Bool}} OR span_id IN {{spans:Array(String)}})
+"""
+
+
+def _read_packed(reader: Reader, trace_id: str, wanted: set[str]) -> dict[str, list[str]]:
+    """Return the values of those spans' attributes, with those that are no text in hex."""
+    rows = _rows_of(reader, _PACKED_VALUES, trace_id, wanted)
+    return {row["span_id"]: row["attribute_values"] for row in rows}
+
+
+def _rows_of(
+    reader: Reader, statement: str, trace_id: str, wanted: set[str]
+) -> list[dict[str, Any]]:
+    """What a statement finds of those spans; of many it may find all that are in the trace."""
+    if not wanted:
+        return []
+    few = len(wanted) <= _FEW
+    asked = {"trace": trace_id, "all": not few, "spans": sorted(wanted) if few else []}
+    return reader.rows(statement, asked)
 
 
 # A text arrives with its span. Partitions go by the day of arrival, and merges keep within them.
@@ -209,22 +218,3 @@ def _read_texts(
         asked["hashes"] = sorted(wanted)
     found = read_columns(reader, _TEXTS if few else _ALL_TEXTS % "", asked)
     return dict(zip(found["hash"], found["content"], strict=True)) if found else {}
-
-
-_SOURCES: Final = (
-    "SELECT source_id, mapKeys(resource_attributes) AS attribute_keys,"
-    f" {_values('resource_attributes', 'sources.resource_attribute_types')} AS attribute_values,"
-    f" sources.resource_attribute_types{_NUMBERED} AS types, scope_name, scope_version"
-    " FROM sources WHERE project_id = {project:String} AND source_id IN {ids:Array(UInt64)}"
-    " LIMIT 1 BY source_id"
-)
-
-
-def read_sources(reader: Reader, ids: Iterable[int]) -> dict[int, Source]:
-    """Return the sources with these ids."""
-    found: dict[int, Source] = {}
-    for wanted in portions(sorted(set(ids))):
-        for row in reader.rows(_SOURCES, {"ids": wanted}):
-            resource = plain_map(row["attribute_keys"], row["attribute_values"], row["types"])
-            found[row["source_id"]] = Source(resource, row["scope_name"], row["scope_version"])
-    return found

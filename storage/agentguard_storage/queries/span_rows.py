@@ -9,8 +9,9 @@ from itertools import repeat
 from typing import Final, Literal
 
 from agentguard_storage.queries.columns import Columns
-from agentguard_storage.queries.contents import NOTHING, Contents, Source, SpanEvent, SpanLink
+from agentguard_storage.queries.contents import NOTHING, Contents, SpanEvent, SpanLink
 from agentguard_storage.queries.critical_path import Place, places
+from agentguard_storage.queries.sources import NOWHERE, Source
 
 __all__ = ["BRIEF", "SHAPE", "SpanKind", "SpanRow", "read_places", "read_spans"]
 
@@ -138,7 +139,7 @@ def read_spans(
     made = []
     for row, (first, last, call_hash, source_id, place, own) in zip(rows, others, strict=True):
         start, end = first % 2**64, last % 2**64
-        source = sources.get(source_id, _NOWHERE)
+        source = sources.get(source_id, NOWHERE)
         made.append(
             SpanRow(
                 **dict(zip(_SAME, row, strict=True)),
@@ -161,6 +162,3 @@ def read_spans(
             )
         )
     return made
-
-
-_NOWHERE: Final = Source({}, "", "")

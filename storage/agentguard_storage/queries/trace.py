@@ -12,11 +12,10 @@ from agentguard_storage.queries.columns import OF_ONE_TRACE, read_columns
 from agentguard_storage.queries.contents import (
     COLUMNS,
     Contents,
-    Source,
     read_contents,
-    read_sources,
 )
 from agentguard_storage.queries.reader import Reader, portions
+from agentguard_storage.queries.sources import Source, read_sources
 from agentguard_storage.queries.span_rows import BRIEF, SHAPE, SpanRow, read_places, read_spans
 
 _MODELS: Final = ("llm", "embedding")
