@@ -6,9 +6,9 @@ the last hours do, where most lists end.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from agentguard_storage.queries.hours import TimeRange
 
@@ -26,21 +26,38 @@ LONGEST_TRACE: Final = timedelta(hours=24)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2106, 1, 1, tzinfo=UTC)
 _FIRST_SLICE: Final = timedelta(hours=6)
-_WIDER: Final = 6
+_WIDER: Final = 24
+"""Times as wide, where a piece held nothing."""
+_MARGIN: Final = 1.3
+
+Row = TypeVar("Row")
 
 
-def newest_first(time_range: TimeRange, width: timedelta = _FIRST_SLICE) -> Iterator[TimeRange]:
-    """Cut a range at whole hours, into pieces that are wider the older they are."""
+def newest_first(
+    time_range: TimeRange, most: int, ask: Callable[[TimeRange, int], Sequence[Row]]
+) -> list[Row]:
+    """Ask about piece after piece of a range, the newest first, until there are `most` rows.
+
+    `ask` is given a piece and how many rows are missing. Pieces are cut at whole hours. A question
+    takes longer to begin than to look through an hour, so the next piece is as wide as, after the
+    rows that were found so far, it probably has to be.
+    """
     start, end = time_range.start, time_range.end
-    cut = min(end, _LAST).astimezone(UTC)
+    top = cut = min(end, _LAST).astimezone(UTC)
+    width = _FIRST_SLICE
+    rows: list[Row] = []
     while True:
         cut -= min(width, cut - _EPOCH) if cut > _EPOCH else timedelta(0)
         cut = cut.replace(minute=0, second=0, microsecond=0)
-        if cut <= max(start, _EPOCH):
-            yield TimeRange(start, end)
-            return
-        yield TimeRange(cut, end)
-        end, width = cut, width * _WIDER
+        is_last = cut <= max(start, _EPOCH)
+        rows += ask(TimeRange(start if is_last else cut, end), most - len(rows))
+        if is_last or len(rows) >= most:
+            return rows
+        end = cut
+        if rows:
+            width = max(width * 2, (top - cut) * (_MARGIN * (most / len(rows) - 1)))
+        else:
+            width *= _WIDER
 
 
 def slice_parameters(

@@ -113,13 +113,12 @@ def list_spans(
         parameters |= dict(zip(("after_ns", "after_trace", "after_span"), after, strict=True))
         rest = before(time_range, int(after[0]))
     statement = _PAGE % (condition.sql if condition else "1", _AFTER if after else "1")
-    rows: list[dict[str, Any]] = []
-    for each in newest_first(rest) if rest else ():
-        missing = limit + 1 - len(rows)
-        hours = slice_parameters(each, LONGEST_TRACE, LONGEST_TRACE)
-        rows += reader.rows(statement, {**parameters, **hours, "limit": missing})
-        if len(rows) > limit:
-            break
+
+    def ask(part: TimeRange, missing: int) -> list[dict[str, Any]]:
+        hours = slice_parameters(part, LONGEST_TRACE, LONGEST_TRACE)
+        return reader.rows(statement, {**parameters, **hours, "limit": missing})
+
+    rows = newest_first(rest, limit + 1, ask) if rest else []
     return _page(question, rows, limit)
 
 

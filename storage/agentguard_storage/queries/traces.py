@@ -172,18 +172,16 @@ def _found(
     parameters: dict[str, Any] = dict(condition.parameters) if condition else {}
     if after:
         parameters |= {"after_key": after[0], "after_trace": after[1]}
-    parts: Sequence[TimeRange] = [time_range]
-    if order == "started_at":
-        rest = before(time_range, int(after[0])) if after else time_range
-        parts = list(newest_first(rest)) if rest else []
-    rows: list[dict[str, Any]] = []
-    for part in parts:
+
+    def ask(part: TimeRange, missing: int) -> list[dict[str, Any]]:
         hours = slice_parameters(part, later=LONGEST_TRACE)
         hours["before_hour"] = part.parameters(LONGEST_TRACE)["from_hour"]
-        rows += reader.rows(statement, {**parameters, **hours, "limit": most - len(rows)})
-        if len(rows) >= most:
-            break
-    return rows
+        return reader.rows(statement, {**parameters, **hours, "limit": missing})
+
+    if order != "started_at":
+        return ask(time_range, most)
+    rest = before(time_range, int(after[0])) if after else time_range
+    return newest_first(rest, most, ask) if rest else []
 
 
 def _shown(reader: Reader, found: Sequence[Mapping[str, Any]]) -> list[TraceRow]:

@@ -64,23 +64,45 @@ def test_a_range_becomes_numbers_that_the_columns_hold(pair, margin):
     assert found["to_hour"] + HOUR > min(last // 10**9 + seconds, 2**32 - 1)
 
 
-@given(ranges)
-def test_slices_are_the_range_in_pieces(pair):
+def _asked(time_range: TimeRange, most: int, held: list[int]) -> list[TimeRange]:
+    """The pieces that are asked about, where each holds as many rows as `held` says."""
+    pieces: list[TimeRange] = []
+
+    def ask(part: TimeRange, missing: int) -> list[int]:
+        there = held[len(pieces)] if len(pieces) < len(held) else 0
+        pieces.append(part)
+        return [0] * min(there, missing)
+
+    rows = newest_first(time_range, most, ask)
+    assert len(rows) == min(most, sum(held[: len(pieces)]))
+    return pieces
+
+
+@given(ranges, st.integers(1, 1_000), st.lists(st.integers(0, 100), max_size=5))
+def test_a_range_is_asked_about_in_pieces(pair, most, held):
     """From the newest to the oldest, each ends where the one before began, at a whole hour."""
-    slices = list(newest_first(TimeRange(*pair)))
-    assert (slices[0].end, slices[-1].start) == (pair[1], pair[0])
-    for newer, older in pairwise(slices):
+    pieces = _asked(TimeRange(*pair), most, held)
+    assert pieces[0].end == pair[1]
+    for newer, older in pairwise(pieces):
         assert older.end == newer.start
         assert nanosecond(newer.start) % (HOUR * 10**9) == 0
-    assert len(slices) < 15
+    assert pieces[-1].start == pair[0] or sum(held[: len(pieces)]) >= most
+    assert len(pieces) < 25
 
 
-def test_slices_grow():
-    """A list that ends in the last hours reads no more; a whole month is read in few steps."""
-    now = datetime(2026, 3, 31, 12, 30, tzinfo=UTC)
-    slices = list(newest_first(TimeRange(now - timedelta(days=30), now)))
-    assert slices[0].end - slices[0].start < timedelta(hours=7)
-    assert len(slices) == 4
+_NOW = datetime(2026, 3, 31, 12, 30, tzinfo=UTC)
+_MONTH = TimeRange(_NOW - timedelta(days=30), _NOW)
+
+
+@pytest.mark.parametrize(
+    ("held", "pieces"),
+    [([51], 1), ([0, 51], 2), ([], 3), ([1], 3), ([10, 41], 2), ([2, 20, 51], 3)],
+)
+def test_pieces_are_as_wide_as_they_have_to_be(held, pieces):
+    """A list that ends in the last hours reads no more; what is rare is found in few steps."""
+    found = _asked(_MONTH, 51, held)
+    assert found[0].end - found[0].start < timedelta(hours=7)
+    assert len(found) == pieces
 
 
 @given(ranges, st.integers(-(2**63), 2**63 - 1))
