@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
@@ -47,27 +48,19 @@ def plain_map(
         strings = len(keys) - len(types)
         typed = zip(keys[strings:], values[strings:], types, strict=True)
         # A key that is there twice has its last value, as everywhere.
-        found.update((key, _typed(kind, value)) for key, value, kind in typed)
+        found.update((key, _TYPED[kind](value)) for key, value, kind in typed)
     return found
 
 
-def _typed(kind: int, text: str) -> object:
-    # The store keeps a value's type as the number of AnyValue's field:
-    # https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/common/v1/common.proto
-    match kind:
-        case 3:
-            return int(text)
-        case 2:
-            return text == "true"
-        case 4:
-            return float(text)
-        case 1:
-            return text
-        case 5:
-            return [plain(item) for item in ArrayValue.FromString(bytes.fromhex(text)).values]
-        case 6:
-            return plain_attributes(KeyValueList.FromString(bytes.fromhex(text)).values)
-        case 7:
-            return bytes.fromhex(text)
-        case _:
-            return None
+# The store keeps a value's type as the number of AnyValue's field:
+# https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/common/v1/common.proto
+_TYPED: Final[Mapping[int, Callable[[str], object]]] = {
+    0: lambda _: None,
+    1: str,
+    2: "true".__eq__,
+    3: int,
+    4: float,
+    5: lambda text: [plain(item) for item in ArrayValue.FromString(bytes.fromhex(text)).values],
+    6: lambda text: plain_attributes(KeyValueList.FromString(bytes.fromhex(text)).values),
+    7: bytes.fromhex,
+}
