@@ -167,7 +167,7 @@ def _message(said: Mapping[str, Any]) -> Message:
     parts = _parts(content) if isinstance(content, list) else _texts(content)
     if isinstance(calls := said.get("tool_calls"), list):
         parts.extend(_call(call) for call in calls)
-    if said.get("type") in _CALLS | _RESULTS:
+    if text_of(said.get("type")) in _CALLS | _RESULTS:
         parts.append(_part(said))
     return _answered(said, parts, said.get("finish_reason"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentguard_storage.queries.contents import SpanEvent
@@ -227,6 +227,7 @@ values = st.recursive(
     st.dictionaries(names, values | values.map(lambda v: json.dumps(v, default=repr))),
     st.sampled_from(["llm", "tool", "retrieval"]),
 )
+@example({"gen_ai.input.messages": [{"type": []}, {"parts": [{"type": {}}]}]}, "llm")
 def test_nothing_that_was_sent_breaks_it(attributes, kind):
     """Whatever stands where messages are expected, there are messages of text, or none."""
     said = messages_of(span_with(attributes, kind=kind), limit=5, newest=2)
