@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec, TypeVar
@@ -11,8 +10,7 @@ import anyio
 import anyio.to_thread
 
 from agentguard_storage.control import ControlPlane, Principal
-from agentguard_storage.control.cache import ExpiringCache
-from agentguard_storage.queries.burn import Burn
+from agentguard_storage.queries.burn import BurnRates
 from agentguard_storage.queries.reader import Reader
 
 __all__ = ["Backend", "Call"]
@@ -21,8 +19,6 @@ P = ParamSpec("P")
 Found = TypeVar("Found")
 
 _AT_ONCE = 8
-_RATES_LAST_S = 5.0
-_RATES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +32,7 @@ class Backend:
     reader: Callable[[str], Reader]
     # Both wait for sockets and disks; they are given threads of their own, and not many.
     limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_AT_ONCE))
-    rates: ExpiringCache[Burn] = field(
-        default_factory=lambda: ExpiringCache(_RATES_LAST_S, _RATES, time.monotonic)
-    )
-    """How fast scopes spend, by project, scope and value: agents ask far more often than these
-    change."""
+    rates: BurnRates = field(default_factory=BurnRates)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -18,7 +17,7 @@ from agentguard_storage.control import Budget
 from agentguard_storage.control.budgets import Standing
 from agentguard_storage.control.periods import bounds
 from agentguard_storage.queries.advice import Advice, PerHour, advise
-from agentguard_storage.queries.burn import Burn, BurnScope, burn_rate
+from agentguard_storage.queries.burn import Burn, BurnScope
 from agentguard_storage.queries.errors import QueryError
 
 __all__ = ["BudgetOutlook", "outlooks"]
@@ -75,16 +74,11 @@ async def outlooks(call: Call, name: str | None, scope_value: str | None) -> lis
     rates: dict[tuple[BurnScope, str], Burn] = {}
 
     async def rate(scope: BurnScope, value: str) -> None:
-        key, asked_at = f"{call.project_id} {scope} {value}", time.monotonic()
-        found = call.backend.rates.get(key)
-        if found is None:
-            try:
-                found = await call.ask(burn_rate, scope, value, now=now)
-            except QueryError:
-                # Whether to go on is answered all the same: what was spent is known without it.
-                return
-            call.backend.rates.put(key, found, asked_at)
-        rates[scope, value] = found
+        try:
+            rates[scope, value] = await call.ask(call.backend.rates.of, scope, value, now=now)
+        except QueryError:
+            # Whether to go on is answered all the same: what was spent is known without it.
+            return
 
     async with anyio.create_task_group() as group:
         for each in wanted:

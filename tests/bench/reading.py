@@ -6,6 +6,7 @@ asked of it, in turn with ours.
 
 from __future__ import annotations
 
+import gc
 import math
 import random
 import tempfile
@@ -68,6 +69,10 @@ def fill(stack: Stack, made: Month) -> None:
 def opened(stack: Stack, made: Month) -> Store:
     """Find what questions ask for: traces of about 200 spans, the long one, users."""
     reader = Reader(stack.client, made.project)
+    # As the collector does once it has started.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     users = [str(row["user"]) for row in reader.rows(_USERS, {"limit": _SAMPLED})]
     [long_trace] = _of_size(reader, LONG_TRACE, LONG_TRACE)
     return Store(reader, stack.connect("otel"), made, _of_size(reader, 180, 200), long_trace, users)

@@ -19,7 +19,7 @@ from agentguard_storage.control import Budget, ControlPlane
 from agentguard_storage.control.budgets import Standing
 from agentguard_storage.control.periods import bounds
 from agentguard_storage.queries.advice import Advice, PerHour, advise
-from agentguard_storage.queries.burn import Burn, burn_rate
+from agentguard_storage.queries.burn import Burn, BurnRates
 from agentguard_storage.queries.errors import QueryError
 
 __all__ = ["router"]
@@ -78,7 +78,7 @@ class CheckOut(Shape):
 
 def router(control: ControlPlane) -> APIRouter:
     """Advice on budgets; under /budgets as well."""
-    made = api_router("budgets")
+    made, rates = api_router("budgets"), BurnRates()
 
     @made.get("/{name}/check", response_model=CheckOut, responses=MISSING)
     async def check_budget(
@@ -100,7 +100,9 @@ def router(control: ControlPlane) -> APIRouter:
         def check() -> CheckOut:
             budget = control.budgets.get(project, name)
             pots = _pots(budget, control.budgets.standings(budget), scope_value, now)
-            checked = [_checked(budget, pot, _burn(asking, budget, pot, now), now) for pot in pots]
+            checked = [
+                _checked(budget, pot, _burn(rates, asking, budget, pot, now), now) for pot in pots
+            ]
             return CheckOut(
                 name=budget.name,
                 scope=budget.scope,
@@ -131,9 +133,11 @@ def _pots(
     return [Standing(whose, starts_at, ends_at, Spend(), Spend())]
 
 
-def _burn(asking: Asked, budget: Budget, pot: Standing, now: datetime) -> Burn | None:
+def _burn(
+    rates: BurnRates, asking: Asked, budget: Budget, pot: Standing, now: datetime
+) -> Burn | None:
     try:
-        return burn_rate(asking.reader(), budget.scope, pot.scope_value, now=now)  # type: ignore[arg-type]
+        return rates.of(asking.reader(), budget.scope, pot.scope_value, now=now)  # type: ignore[arg-type]
     except QueryError:
         # Whether to go on is answered all the same: what was spent is known without it.
         return None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal, get_args
 
+from agentguard_storage.control.cache import ExpiringCache
 from agentguard_storage.queries.errors import InvalidQuery
 from agentguard_storage.queries.hours import IN_HOURS, STARTED, TimeRange
 from agentguard_storage.queries.measures import TOKENS
 from agentguard_storage.queries.reader import Reader
 
-__all__ = ["BURN_SCOPES", "Burn", "BurnScope", "burn_rate"]
+__all__ = ["BURN_SCOPES", "Burn", "BurnRates", "BurnScope", "burn_rate"]
 
 BurnScope = Literal["project", "service", "user", "session", "goal", "agent", "tool", "model"]
 BURN_SCOPES: Final[tuple[BurnScope, ...]] = get_args(BurnScope)
@@ -124,3 +126,26 @@ def burn_rate(
         cost=row["dollars"],
         unpriced_calls=row["unpriced"],
     )
+
+
+class BurnRates:
+    """`burn_rate` over an hour, for agents, who ask far more often than it changes.
+
+    What was found is told again for five seconds, by project, scope and value. Thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._known: ExpiringCache[Burn] = ExpiringCache(_KNOWN_S, _KNOWN, time.monotonic)
+
+    def of(self, reader: Reader, scope: BurnScope, value: str, *, now: datetime) -> Burn:
+        """Return how fast the scope spends, or did so a moment ago; raises as `burn_rate` does."""
+        key, asked_at = f"{reader.project_id} {scope} {value}", time.monotonic()
+        found = self._known.get(key)
+        if found is None:
+            found = burn_rate(reader, scope, value, now=now)
+            self._known.put(key, found, asked_at)
+        return found
+
+
+_KNOWN_S: Final = 5.0
+_KNOWN: Final = 10_000
