@@ -62,7 +62,7 @@ class Stack:
         for database, table in self.client.query(
             "SELECT database, name FROM system.tables WHERE database IN {databases:Array(String)} "
             "AND engine LIKE '%MergeTree'",
-            parameters={"databases": databases or (self.database,)},
+            parameters={"databases": list(databases) or [self.database]},
         ).result_rows:
             self.client.command(f"OPTIMIZE TABLE {database}.{table} FINAL")
 

@@ -35,5 +35,4 @@ SHORT_TEXTS: Final = (
     + "".join(f" OR startsWith(k, '{beginning}')" for beginning in _BEGINNINGS)
     + ", mapValues(attributes), mapKeys(attributes)), '\\n')"
 )
-"""An expression over a row of `spans`; the text index is built on it in lower case, and a query has
-to use just that."""
+"""An expression over a row of `spans`: what its column `said` holds."""

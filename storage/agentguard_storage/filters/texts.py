@@ -6,7 +6,6 @@ import json
 import re
 from typing import Final
 
-from agentguard_storage.clickhouse.short_texts import SHORT_TEXTS
 from agentguard_storage.filters.conditions import Binder
 from agentguard_storage.filters.tree import Text
 from agentguard_storage.queries.hours import IN_HOURS
@@ -56,7 +55,7 @@ def _in_blobs(text: str, binder: Binder) -> str:
 def _in_spans(text: str, binder: Binder) -> tuple[str, str]:
     """What finds it in short contents, and in names and errors."""
     columns = (_either(column, [text], binder, indexed=False) for column in _SHORT)
-    contents = _either(SHORT_TEXTS, _forms(text), binder, indexed=False)
+    contents = _either("said", _forms(text), binder, indexed=True)
     return contents, f"({' OR '.join(columns)})"
 
 

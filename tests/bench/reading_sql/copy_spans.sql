@@ -1,4 +1,4 @@
-INSERT INTO spans (* EXCEPT(duration_ns))
+INSERT INTO spans (* EXCEPT(duration_ns, said))
 SELECT * REPLACE (
     lower(hex(bitXor(reinterpretAsUInt128(unhex(trace_id)), toUInt128(sipHash64({seed:UInt64}, {copy:UInt64}))))) AS trace_id,
     if(session = '', '', concat(session, '-', toString({copy:UInt64}))) AS session,

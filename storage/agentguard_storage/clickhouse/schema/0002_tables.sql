@@ -66,12 +66,13 @@ CREATE TABLE IF NOT EXISTS {local:spans} {on_cluster}
     received_at DateTime64(9, 'UTC') CODEC(Delta, ZSTD),
     retention_days UInt16,
     region LowCardinality(String),
+    said String MATERIALIZED {short_texts} CODEC(ZSTD) COMMENT 'the short contents in attributes: an index on them themselves is not found by queries',
     -- What is rare is found here; of what is common, a list's last hours hold enough.
     INDEX content_keys content.key TYPE bloom_filter(0.01),
     INDEX named (name, service, session, user, agent, tool, model, guard) TYPE bloom_filter(0.01),
     INDEX attribute_keys mapKeys(attributes) TYPE bloom_filter(0.01),
     INDEX attribute_values mapValues(attributes) TYPE bloom_filter(0.02),
-    INDEX said_text lower({short_texts}) TYPE text(tokenizer = splitByNonAlpha)
+    INDEX said_text said TYPE text(tokenizer = splitByNonAlpha, preprocessor = lower(said))
 )
 ENGINE = {engine:MergeTree}
 PARTITION BY toDate(received_at)
