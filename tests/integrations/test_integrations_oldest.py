@@ -21,6 +21,7 @@ OLDEST = {
             "langchain==1.0.0",
             "langchain-openai==1.0.0",
             "langgraph==1.0.0",
+            "langgraph-prebuilt==1.0.0",
         ],
         "langchain",
     ),
@@ -38,7 +39,8 @@ OLDEST = {
         ],
         "llamaindex",
     ),
-    "openai-agents": (["openai-agents==0.10.5"], "openai_agents"),
+    # With an openai of its time: it does not fill in what later ones require of their types.
+    "openai-agents": (["openai-agents==0.10.5", "openai==2.26.0"], "openai_agents"),
 }
 
 

@@ -10,11 +10,7 @@ from contextlib import suppress
 from typing import Annotated, Any, TypedDict
 
 from langchain.agents import create_agent
-from langchain.agents.middleware import (
-    ModelFallbackMiddleware,
-    ModelRetryMiddleware,
-    ToolRetryMiddleware,
-)
+from langchain.agents import middleware as middlewares
 from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langchain_core.tools import tool
 from langgraph.graph import END, START, MessagesState, StateGraph
@@ -76,9 +72,9 @@ def retried_by_middleware(at: Provider) -> None:
     _agent(
         at,
         middleware=[
-            ModelRetryMiddleware(max_retries=5, initial_delay=2.0),
-            ToolRetryMiddleware(max_retries=5, initial_delay=2.0),
-            ModelFallbackMiddleware(openai_model(at)),
+            middlewares.ModelRetryMiddleware(max_retries=5, initial_delay=2.0),
+            middlewares.ToolRetryMiddleware(max_retries=5, initial_delay=2.0),
+            middlewares.ModelFallbackMiddleware(openai_model(at)),
         ],
     ).invoke(ASKED, LIMIT)
 
@@ -228,6 +224,8 @@ FORMS = {
     "parallel branches": parallel_branches,
     "parallel batch": parallel_batch,
 }
+if not hasattr(middlewares, "ModelRetryMiddleware"):  # before LangChain 1.1
+    del FORMS["retried by middleware"]
 if __name__ == "__main__":
     # What the libraries import at their first call shall not count against a deadline.
     with suppress(Exception):
