@@ -76,10 +76,10 @@ def create_app(
         if hot:
             await traces(scope, receive, send)
         else:
-            await (beside(scope) or others)(scope, receive, send)
+            await (await beside(scope) or others)(scope, receive, send)
 
-    def beside(scope: Scope) -> ASGIApp | None:
-        return mounted.app_for(scope["path"]) if mounted and scope["type"] == "http" else None
+    async def beside(scope: Scope) -> ASGIApp | None:
+        return await mounted.app_for(scope["path"]) if mounted and scope["type"] == "http" else None
 
     return app
 

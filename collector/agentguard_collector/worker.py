@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import json
 import logging
 import signal
@@ -21,7 +20,7 @@ from agentguard_collector.api.mounted import mounted_apps
 from agentguard_collector.committer import Committer
 from agentguard_collector.flusher import Flusher
 from agentguard_collector.grpc_api import create_server
-from agentguard_collector.heap import keep_freed_memory
+from agentguard_collector.heap import keep_freed_memory, leave_out_of_collections
 from agentguard_collector.http_api import create_app
 from agentguard_collector.intake import Intake
 from agentguard_collector.limits import RateLimiter
@@ -101,10 +100,7 @@ async def run(settings: Settings) -> None:
         await grpc.start()
         while not http.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event
             await asyncio.sleep(0.005)
-        gc.collect()
-        gc.freeze()
-        # A trace of thousands of spans is as many objects at once, and none of them garbage.
-        gc.set_threshold(20_000, 20, 20)
+        leave_out_of_collections()
         ready = {"http_port": listener.getsockname()[1], "grpc_port": grpc_port}
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()

@@ -10,21 +10,27 @@ is the path without its first slash:
 The function is called once with a `Host`, and returns an ASGI application, or None to stay away.
 It is sent requests for its path and for all below it, with the whole path in `scope["path"]`.
 Where it has a method `lifespan`, an async context manager is what that returns: it is entered
-before the collector serves, and left when it has ended.
+before the first request, and left when the collector has ended.
+
+Nothing of a package is imported before somebody asks for its path: the MCP server would take a
+third of a collector's start and of its memory, and most workers of most installations are never
+asked.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 from starlette.types import ASGIApp
 
 from agentguard_collector.api.context import ApiContext
+from agentguard_collector.heap import leave_out_of_collections
 from agentguard_storage.control import ControlPlane
 from agentguard_storage.queries.reader import Reader
 
@@ -50,42 +56,72 @@ class Host:
     is_open: Callable[[], bool]
 
 
-@dataclass(frozen=True, slots=True)
+class _Late:
+    """One application, which is loaded and begins to run when it is first asked for."""
+
+    def __init__(self, entry: EntryPoint, host: Host) -> None:
+        self._entry = entry
+        self._host = host
+        self._ending = asyncio.Event()
+        self._found: asyncio.Future[ASGIApp | None] | None = None
+        self._run: asyncio.Task[None] | None = None
+
+    async def app(self) -> ASGIApp | None:
+        """The application; None where it stays away or cannot be loaded, which a warning says."""
+        if self._found is None:
+            self._found = asyncio.get_running_loop().create_future()
+            # What a lifespan enters has to be left in the same task, and no request lasts so long.
+            self._run = asyncio.create_task(self._keep_running(self._found))
+        # The first to ask may leave; others wait for the same.
+        return await asyncio.shield(self._found)
+
+    async def end(self) -> None:
+        """Leave the lifespan."""
+        self._ending.set()
+        if self._run is not None:
+            await self._run
+
+    async def _keep_running(self, found: asyncio.Future[ASGIApp | None]) -> None:
+        try:
+            # In a thread, since spans do not wait for somebody's imports.
+            application = (await asyncio.to_thread(self._entry.load))(self._host)
+            lifespan: _Lifespan = getattr(application, "lifespan", nullcontext)
+            async with lifespan():
+                leave_out_of_collections()
+                found.set_result(application)
+                await self._ending.wait()
+        except Exception:
+            name = self._entry.name
+            logger.warning("what is registered for /%s cannot be served", name, exc_info=True)
+            if not found.done():
+                found.set_result(None)
+
+
 class Mounted:
-    """The applications that were found, by their paths."""
+    """The applications that are registered, by their paths."""
 
-    apps: dict[str, ASGIApp]
+    def __init__(self, host: Host) -> None:
+        self._apps = {
+            f"/{entry.name.strip('/')}": _Late(entry, host) for entry in entry_points(group=GROUP)
+        }
 
-    def app_for(self, path: str) -> ASGIApp | None:
+    async def app_for(self, path: str) -> ASGIApp | None:
         """The application that a path belongs to, if it is one's."""
-        for own, app in self.apps.items():
+        for own, late in self._apps.items():
             if path == own or path.startswith(f"{own}/"):
-                return app
+                return await late.app()
         return None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Mounted]:
-        """Run what has to run beside them, for as long as the block."""
-        async with AsyncExitStack() as stack:
-            for app in self.apps.values():
-                lifespan: _Lifespan | None = getattr(app, "lifespan", None)
-                if lifespan is not None:
-                    await stack.enter_async_context(lifespan())
+        """Have those that are asked for run until the end of the block."""
+        try:
             yield self
+        finally:
+            for late in self._apps.values():
+                await late.end()
 
 
 def mounted_apps(context: ApiContext) -> Mounted:
-    """Load what is registered. What cannot be loaded is left out, with a warning."""
-    host = Host(context.control, context.readers.reader, context.is_open)
-    return Mounted(dict(_loaded(host)))
-
-
-def _loaded(host: Host) -> Iterator[tuple[str, ASGIApp]]:
-    for entry in entry_points(group=GROUP):
-        try:
-            app = entry.load()(host)
-        except Exception:
-            logger.warning("what is registered for /%s cannot be served", entry.name, exc_info=True)
-            continue
-        if app is not None:
-            yield f"/{entry.name.strip('/')}", app
+    """What is registered. What cannot be loaded when it is asked for is not found."""
+    return Mounted(Host(context.control, context.readers.reader, context.is_open))
