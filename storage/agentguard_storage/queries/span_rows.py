@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from decimal import Decimal
-from itertools import repeat
+from operator import attrgetter
 from typing import Final, Literal
 
 from agentguard_storage.queries.columns import Columns
@@ -18,7 +18,8 @@ __all__ = ["BRIEF", "SHAPE", "SpanKind", "SpanRow", "read_places", "read_spans"]
 SpanKind = Literal["llm", "tool", "agent", "workflow", "retrieval", "embedding", "guard", "other"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Ten thousand are made at once: by position, and not frozen, one takes 1 us instead of 30.
+@dataclass(slots=True)
 class SpanRow:
     """One span. Ids are lowercase hex, times and durations nanoseconds, money US dollars.
 
@@ -126,39 +127,25 @@ def read_spans(
     contents: Sequence[Contents] | None = None,
 ) -> list[SpanRow]:
     """Return spans from their `BRIEF`, with their places, and their contents if they were read."""
-    rows = zip(*(found[name] for name in _SAME), strict=True)
-    others = zip(
-        found["start_ns"],
-        found["end_ns"],
-        found["call_hash"],
-        found["source_id"],
-        where,
-        contents or repeat(NOTHING),
-        strict=False,
-    )
-    made = []
-    for row, (first, last, call_hash, source_id, place, own) in zip(rows, others, strict=True):
-        start, end = first % 2**64, last % 2**64
-        source = sources.get(source_id, NOWHERE)
-        made.append(
-            SpanRow(
-                **dict(zip(_SAME, row, strict=True)),
-                start_time_ns=start,
-                end_time_ns=end,
-                duration_ns=max(end - start, 0),
-                call_hash=f"{call_hash:016x}" if call_hash else "",
-                scope=source.scope,
-                scope_version=source.scope_version,
-                resource=source.resource,
-                depth=place.depth,
-                child_count=place.child_count,
-                orphan=place.orphan,
-                self_time_ns=place.self_time_ns,
-                critical=place.critical,
-                critical_time_ns=place.critical_time_ns,
-                attributes=own.attributes,
-                events=own.events,
-                links=own.links,
-            )
-        )
-    return made
+    starts = [start % 2**64 for start in found["start_ns"]]
+    ends = [end % 2**64 for end in found["end_ns"]]
+    from_where = [sources.get(source_id, NOWHERE) for source_id in found["source_id"]]
+    own = contents or [NOTHING] * len(starts)
+    columns: dict[str, Iterable[object]] = {
+        **{name: found[name] for name in _SAME},
+        **{name: map(attrgetter(name), where) for name in _OF_PLACE},
+        **{name: map(attrgetter(name), own) for name in _OF_CONTENTS},
+        **{name: map(attrgetter(name), from_where) for name in _OF_SOURCE},
+        "start_time_ns": starts,
+        "end_time_ns": ends,
+        "duration_ns": [max(end - start, 0) for start, end in zip(starts, ends, strict=True)],
+        "call_hash": [f"{hash_:016x}" if hash_ else "" for hash_ in found["call_hash"]],
+    }
+    return list(map(SpanRow, *(columns[field.name] for field in fields(SpanRow))))
+
+
+_OF_PLACE: Final = (
+    "depth", "child_count", "orphan", "self_time_ns", "critical", "critical_time_ns",
+)  # fmt: skip
+_OF_CONTENTS: Final = ("attributes", "events", "links")
+_OF_SOURCE: Final = ("scope", "scope_version", "resource")
