@@ -41,7 +41,7 @@ def test_a_route_answers_as_if_nobody_else_were_there(name: str, worlds: Worlds)
     before = theirs_now(worlds)
     statuses: set[int] = set()
 
-    @few(12)
+    @few(8)
     @given(st.data())
     def check(data: st.DataObject) -> None:
         sent = data.draw(ROUTES.strategy(name, worlds), label=name)

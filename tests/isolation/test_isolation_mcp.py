@@ -44,7 +44,7 @@ def test_an_agent_is_answered_as_if_nobody_else_were_there(name: str, worlds: Wo
     before = theirs_now(worlds)
     answered = 0
 
-    @few(12)
+    @few(8)
     @given(st.data())
     def check(data: st.DataObject) -> None:
         nonlocal answered

@@ -39,7 +39,7 @@ def test_a_question_is_answered_as_if_nobody_else_were_there(name: str, worlds: 
     function = _FUNCTIONS[name]
     seen = 0
 
-    @few(15)
+    @few(10)
     @given(st.data())
     def check(data: st.DataObject) -> None:
         nonlocal seen
