@@ -6,14 +6,16 @@ import re
 from pathlib import Path
 
 from agentguard.vocabulary import FIELDS
+from agentguard_storage.clickhouse.short_texts import SHORT_TEXTS
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "otelcol"
 _BLOCK = re.compile(r"( *-- from the vocabulary: )([a-z_, ]+)\n(?:.*\n)*?( *-- so far\n)")
+_SHORT = re.compile(r"( *-- as in `spans`: said\n)(?:.*\n)*?( *-- so far\n)")
 
 
 def with_words(sql: str) -> str:
     """The SQL with its marked blocks filled: what a span says of each field that a mark names."""
-    return _BLOCK.sub(_filled, sql)
+    return _SHORT.sub(_with_short_texts, _BLOCK.sub(_filled, sql))
 
 
 def files() -> list[Path]:
@@ -24,6 +26,11 @@ def files() -> list[Path]:
 def _filled(block: re.Match[str]) -> str:
     mark, fields, end = block.groups()
     return f"{mark}{fields}\n{''.join(map(_said, fields.split(', ')))}{end}"
+
+
+def _with_short_texts(block: re.Match[str]) -> str:
+    # A view has no index, which would look for words of any case.
+    return f"{block[1]}    lower({SHORT_TEXTS}) AS said,\n{block[2]}"
 
 
 def _said(field: str) -> str:

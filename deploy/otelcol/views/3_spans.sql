@@ -79,6 +79,9 @@ SELECT
     -- When it came is not in the table.
     end_time AS received_at,
     toUInt16(0) AS retention_days,
+    -- as in `spans`: said
+    lower(arrayStringConcat(arrayFilter((v, k) -> position(v, ' ') > 0 OR k IN ('gen_ai.input.messages', 'gen_ai.output.messages', 'gen_ai.system_instructions', 'gen_ai.tool.call.arguments', 'gen_ai.tool.call.result', 'input.value', 'output.value', 'tool.parameters', 'traceloop.entity.input', 'traceloop.entity.output') OR startsWith(k, 'gen_ai.prompt.') OR startsWith(k, 'gen_ai.completion.') OR startsWith(k, 'llm.input_messages.') OR startsWith(k, 'llm.output_messages.'), mapValues(attributes), mapKeys(attributes)), '\n')) AS said,
+    -- so far
     '' AS region
 FROM
 (
