@@ -109,7 +109,7 @@ class LoopGuard(Guard):
                 return None
             track.look()
             circle = track.circle()
-        return None if circle is None else self._objection(call, circle)
+        return None if circle is None else self._objection(call, circle, track)
 
     def on_end(self, call: Call) -> Verdict | None:
         """Takes in what came back, and stops where it is the same once more."""
@@ -134,7 +134,7 @@ class LoopGuard(Guard):
                 times = caller.answers.told(step)
         return self._nothing_comes_of_it(call, times) if times else None
 
-    def _objection(self, call: Call, circle: Circle) -> Verdict | None:
+    def _objection(self, call: Call, circle: Circle, track: Track) -> Verdict | None:
         steps = circle.steps
         if any(step.is_blind and step.told is None for step in steps):
             return None
@@ -142,7 +142,7 @@ class LoopGuard(Guard):
             return None
         if len(steps) == 1:
             (before,) = steps
-            if before.failed is not False:
+            if before.failed is not False and track.done_in_a_row() < self._repeats - 1:
                 # A failure may be got over, and what has not ended is made at the same time.
                 return None
             what = f"{_shown(call)} comes {circle.rounds} times in a row"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from agentguard.guards.call import Call
@@ -168,6 +169,15 @@ class Track:
                 if found is not None:
                     return Circle(found, -(-alike // length) + 1)
         return self._with_odd_calls()
+
+    def done_in_a_row(self) -> int:
+        """How many of the steps right before the latest, and alike to it, went well and are over.
+
+        Where several go on at the same time, some of them are over and others are not.
+        """
+        latest, *before = reversed(self.steps)
+        alike = takewhile(lambda step: step.loose == latest.loose, before)
+        return sum(step.failed is False for step in alike)
 
     def _with_odd_calls(self) -> Circle | None:
         """A cycle of two steps or more into whose rounds one call each was thrown that is new."""

@@ -177,6 +177,19 @@ def test_parallel_calls_are_no_loop():
     assert run.stopped is None
 
 
+def test_lanes_that_do_the_same_are_a_loop():
+    """Though one call is always under way: those that are over count, and were told the same."""
+    run = RunState("r", "1", [LoopGuard()])
+    calls = [Call("tool", "search", run, arguments={"query": "otters"}) for _ in range(4)]
+    for before, call in zip([None, *calls], calls[:3], strict=False):
+        admit(call)
+        if before is not None:
+            before.output = "nothing"
+            settle(before)
+    with pytest.raises(LoopDetected):
+        admit(calls[3])
+
+
 def test_the_reason_says_what_goes_round():
     """The message names the calls and how often they came."""
     run = RunState("r", "1", [LoopGuard()])
