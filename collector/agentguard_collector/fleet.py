@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from agentguard_collector.parent import stop_with_parent
@@ -28,12 +29,16 @@ class _Fleet:
 
     async def start(self, slot: int) -> None:
         """Start a worker and wait until it is ready. Raises RuntimeError if it never is."""
+        if self.stop.is_set():
+            return
         process = await asyncio.create_subprocess_exec(
             *self.command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )
         self.running[slot] = process
+        if self.stop.is_set():  # whoever set it did not see this one
+            process.terminate()
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-        if not await process.stdout.readline():
+        if not await process.stdout.readline() and not self.stop.is_set():
             raise RuntimeError(f"a worker ended with status {await process.wait()} at its start")
 
     async def keep(self, slot: int) -> None:
@@ -43,7 +48,8 @@ class _Fleet:
             if self.stop.is_set():
                 return
             logger.error("worker %d ended with status %s, starting it again", slot, status)
-            await asyncio.sleep(_RESTART_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stop.wait(), _RESTART_SECONDS)
             try:
                 await self.start(slot)
             except RuntimeError as error:
@@ -73,21 +79,24 @@ async def run_fleet(
         loop.add_signal_handler(number, fleet.stop.set)
     if watch_stdin:
         stop_with_parent(fleet.stop)
+    keepers: list[asyncio.Task[None]] = []
     try:
         # One after the other: the first creates what the others find.
         for slot in range(workers):
             await fleet.start(slot)
-        sys.stdout.write(json.dumps({"http_port": http_port, "grpc_port": grpc_port}) + "\n")
-        sys.stdout.flush()
-        keepers = [asyncio.create_task(fleet.keep(slot)) for slot in range(workers)]
-        await fleet.stop.wait()
+        if not fleet.stop.is_set():
+            sys.stdout.write(json.dumps({"http_port": http_port, "grpc_port": grpc_port}) + "\n")
+            sys.stdout.flush()
+            keepers += [asyncio.create_task(fleet.keep(slot)) for slot in range(workers)]
+            await fleet.stop.wait()
     finally:
         fleet.stop.set()
         for process in fleet.running.values():
             if process.returncode is None:
                 process.terminate()
+        # They first: a worker that is being started is not yet among the running ones.
+        await asyncio.gather(*keepers)
         await asyncio.gather(*(process.wait() for process in fleet.running.values()))
-    await asyncio.gather(*keepers)
     for sock in reserved:
         sock.close()
 

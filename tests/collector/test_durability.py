@@ -282,6 +282,18 @@ def test_a_worker_that_dies_is_replaced(launch: Launch) -> None:
     assert collector.process.stop() == 0
 
 
+def test_a_stop_while_a_worker_is_replaced_ends_all(launch: Launch) -> None:
+    """The worker that takes a dead one's place is not left behind, and nobody waits for it."""
+    collector = launch("--workers", "2")
+    parent = psutil.Process(collector.process.pid)
+    victim = parent.children()[0]
+    victim.kill()
+    wait_until(lambda: victim not in parent.children())
+    children = parent.children()
+    assert collector.process.stop(15) == 0
+    assert not [child for child in children if child.is_running()]
+
+
 def test_a_bomb_does_not_explode(shared: Shared, tmp_path: Path) -> None:
     """A gigabyte of zeros in a few hundred kilobytes is refused without being unpacked."""
     import gzip
