@@ -29,7 +29,7 @@ class CancelOnStop:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
             return
-        self._task = asyncio.current_task()
+        self._task = asyncio.current_task(self._loop)
         self._takes_back = [each.on_stop(self._stopped) for each in run.chain]
 
     def _stopped(self, stop: Stop) -> None:

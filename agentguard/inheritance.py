@@ -8,7 +8,7 @@ that ask for it.
 from collections.abc import Mapping
 
 from opentelemetry import baggage
-from opentelemetry.context import Context, create_key, get_value, set_value
+from opentelemetry.context import Context, create_key, get_current, set_value
 from opentelemetry.sdk.trace import ReadableSpan, Span
 from opentelemetry.util.types import AttributeValue
 
@@ -29,7 +29,9 @@ _KEY = create_key("agentguard-inherited")
 
 def inherited(context: Context | None = None) -> Attributes:
     """The attributes spans inherit in the context; empty outside of runs and agents."""
-    found = get_value(_KEY) if context is None else context.get(_KEY)
+    if context is None:
+        context = get_current()
+    found = context.get(_KEY)
     return found if isinstance(found, dict) else _from_baggage(context)
 
 
@@ -46,7 +48,7 @@ def with_baggage(attributes: Attributes, context: Context) -> Context:
     return context
 
 
-def _from_baggage(context: Context | None) -> Attributes:
+def _from_baggage(context: Context) -> Attributes:
     carried = baggage.get_all(context)
     return {key: str(carried[key]) for key in BAGGAGE_KEYS if key in carried} if carried else {}
 

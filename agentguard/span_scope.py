@@ -253,5 +253,9 @@ def present(
     attributes: Mapping[str, AttributeValue | None], more: Attributes | None = None
 ) -> dict[str, AttributeValue]:
     """The attributes that have a value, and more."""
-    kept = {key: value for key, value in attributes.items() if value is not None}
-    return {**kept, **(more or {})}
+    kept: dict[str, AttributeValue] = {
+        key: value for key, value in attributes.items() if value is not None
+    }
+    if more:
+        kept.update(more)
+    return kept

@@ -63,14 +63,13 @@ class AgentSpan(SpanScope):
     operation = "agent"
 
     def _outer(self) -> Context:
-        identity = {
-            key: value
-            for key, value in self.attributes.items()
-            if key in (semconv.AGENT_NAME, semconv.AGENT_ID)
-        }
         context = super()._outer()
-        outer = {key: v for key, v in inherited(context).items() if key != semconv.AGENT_ID}
-        return with_inherited({**outer, **identity}, context)
+        shared = dict(inherited(context))
+        shared.pop(semconv.AGENT_ID, None)
+        for key in (semconv.AGENT_NAME, semconv.AGENT_ID):
+            if key in self.attributes:
+                shared[key] = self.attributes[key]
+        return with_inherited(shared, context)
 
     def record_input(self, value: object) -> None:
         """Record what the agent was asked, as a user's message."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from agentguard.guards.call import Call
@@ -17,18 +17,19 @@ _MOST_KEPT: Final = 65_536
 
 def note_answer(call: Call, answer: Any) -> None:
     """Write on the call what the answer, an object of the client's own types, tells of it."""
-    usage = usage_in(answer)
+    said = _reader(answer)
+    usage = _usage(said("usage"))
     if usage is not None:
         call.usage = usage
-    model = _get(answer, "model")
+    model = said("model")
     if isinstance(model, str) and model:
         call.model = model
-    call.response_id = _text_or_none(_get(answer, "id"))
+    call.response_id = _text_or_none(said("id"))
     if call.kind == "llm":
-        named = list(_tool_calls(answer))
-        call.tool_call_ids = tuple(_text_or_none(given) for given, _ in named)
-        call.output = {"text": _text(answer), "tool_calls": [said for _, said in named]}
-        call.finish_reasons = tuple(_finish_reasons(answer))
+        texts, tools, reasons = _parts(said)
+        call.tool_call_ids = tuple(_text_or_none(given) for given, _ in tools)
+        call.output = {"text": "\n".join(texts), "tool_calls": [asked for _, asked in tools]}
+        call.finish_reasons = tuple(reasons)
 
 
 def usage_in(answer: Any) -> Usage | None:
@@ -39,28 +40,26 @@ def usage_in(answer: Any) -> Usage | None:
     from and written to a cache beside the input
     (https://docs.claude.com/en/api/messages#response-usage).
     """
-    usage = _get(answer, "usage")
+    return _usage(_get(answer, "usage"))
+
+
+def _usage(usage: Any) -> Usage | None:
     if usage is None:
         return None
-    sent = _count(usage, "prompt_tokens") + _count(usage, "input_tokens")
-    answered = _count(usage, "completion_tokens") + _count(usage, "output_tokens")
-    read, written = (
-        _count(usage, "cache_read_input_tokens"),
-        _count(usage, "cache_creation_input_tokens"),
-    )
-    details = _get(usage, "prompt_tokens_details") or _get(usage, "input_tokens_details")
-    cached = min(_count(details, "cached_tokens"), sent)
-    details = _get(usage, "completion_tokens_details") or _get(usage, "output_tokens_details")
-    thought = min(
-        _count(details, "reasoning_tokens") or _count(details, "thinking_tokens"), answered
-    )
-    return Usage(
-        input=sent - cached,
-        cache_read=cached + read,
-        cache_write=written,
-        output=answered - thought,
-        reasoning=thought,
-    )
+    get = _reader(usage)
+    sent = _positive(get("prompt_tokens")) + _positive(get("input_tokens"))
+    answered = _positive(get("completion_tokens")) + _positive(get("output_tokens"))
+    read = _positive(get("cache_read_input_tokens"))
+    written = _positive(get("cache_creation_input_tokens"))
+    cached = thought = 0
+    details = get("prompt_tokens_details") or get("input_tokens_details")
+    if details is not None:
+        cached = min(_positive(_get(details, "cached_tokens")), sent)
+    details = get("completion_tokens_details") or get("output_tokens_details")
+    if details is not None:
+        reasoned = _positive(_get(details, "reasoning_tokens"))
+        thought = min(reasoned or _positive(_get(details, "thinking_tokens")), answered)
+    return Usage(sent - cached, cached + read, written, answered - thought, thought)
 
 
 class PiecesSoFar:
@@ -178,49 +177,54 @@ class PiecesSoFar:
             self._call.streamed_chars += len(arguments)
 
 
-def _text(answer: Any) -> str:
-    said: list[str] = []
-    for choice in _get(answer, "choices") or ():
-        text = _get(_get(choice, "message"), "content") or _get(choice, "text")
-        said += [text] if isinstance(text, str) else []
-    for block in _blocks(answer):
-        text = _get(block, "text")
-        said += [text] if isinstance(text, str) else []
-    return "\n".join(said)
+_Asked = tuple[object, dict[str, object]]
+"""A tool that a model asks for, after the id of its call."""
 
 
-def _tool_calls(answer: Any) -> Iterator[tuple[object, dict[str, object]]]:
-    """The tools that the model asks for, each after the id of its call."""
-    for choice in _get(answer, "choices") or ():
-        for call in _get(_get(choice, "message"), "tool_calls") or ():
-            function = _get(call, "function") or _get(call, "custom")
-            arguments = _get(function, "arguments") or _get(function, "input")
-            yield _get(call, "id"), {"name": _get(function, "name"), "arguments": arguments}
-    for item in (*_list(answer, "output"), *_list(answer, "content")):
-        if _get(item, "type") in ("function_call", "tool_use"):
-            arguments = _get(item, "arguments") or _get(item, "input")
-            given = _get(item, "call_id") or _get(item, "id")
-            yield given, {"name": _get(item, "name"), "arguments": arguments}
+def _parts(said: Callable[[str], Any]) -> tuple[list[str], list[_Asked], list[str]]:
+    """What an answer says, the tools that it asks for, and why it ended.
+
+    That is: of each choice of a chat; of OpenAI's response; of Anthropic's message.
+    """
+    texts: list[object] = []
+    tools: list[_Asked] = []
+    reasons: list[object] = []
+    for each in said("choices") or ():
+        choice = _reader(each)
+        message = _reader(choice("message"))
+        texts.append(message("content") or choice("text"))
+        tools += map(_tool_of_chat, message("tool_calls") or ())
+        reasons.append(choice("finish_reason"))
+    output, content = said("output"), said("content")
+    for item in output if isinstance(output, list) else ():
+        tools += _tools_in(item)
+        texts += [_get(block, "text") for block in _list(item, "content")]
+    for block in content if isinstance(content, list) else ():
+        tools += _tools_in(block)
+        texts.append(_get(block, "text"))
+    ended = said("stop_reason")
+    if ended is None and said("object") == "response":
+        ended = _get(said("incomplete_details"), "reason") or said("status")
+    reasons.append(ended)
+    return _strings(texts), tools, _strings(reasons)
 
 
-def _finish_reasons(answer: Any) -> Iterator[str]:
-    """Of each choice of a chat; of Anthropic's message; of OpenAI's response, what ended it."""
-    for choice in _get(answer, "choices") or ():
-        reason = _get(choice, "finish_reason")
-        if isinstance(reason, str):
-            yield reason
-    reason = _get(answer, "stop_reason")
-    if reason is None and _get(answer, "object") == "response":
-        reason = _get(_get(answer, "incomplete_details"), "reason") or _get(answer, "status")
-    if isinstance(reason, str):
-        yield reason
+def _tool_of_chat(call: Any) -> _Asked:
+    function = _get(call, "function") or _get(call, "custom")
+    arguments = _get(function, "arguments") or _get(function, "input")
+    return _get(call, "id"), {"name": _get(function, "name"), "arguments": arguments}
 
 
-def _blocks(answer: Any) -> Iterator[Any]:
-    """The blocks of text of OpenAI's Responses, and those of Anthropic's messages."""
-    for item in _list(answer, "output"):
-        yield from _list(item, "content")
-    yield from _list(answer, "content")
+def _tools_in(item: Any) -> Iterator[_Asked]:
+    """The tool that an item of OpenAI's response, or a block of Anthropic's message, asks for."""
+    if _get(item, "type") in ("function_call", "tool_use"):
+        arguments = _get(item, "arguments") or _get(item, "input")
+        given = _get(item, "call_id") or _get(item, "id")
+        yield given, {"name": _get(item, "name"), "arguments": arguments}
+
+
+def _strings(values: list[object]) -> list[str]:
+    return [value for value in values if isinstance(value, str)]
 
 
 def _list(value: Any, name: str) -> list[Any]:
@@ -242,10 +246,21 @@ def _get(value: Any, name: str) -> Any:
     return more.get(name) if more else None
 
 
+def _reader(value: Any) -> Callable[[str], Any]:
+    """`_get` for values of which many fields are asked: takes a field's name."""
+    try:
+        fields, more = value.__dict__, value.__pydantic_extra__
+    except AttributeError:
+        if isinstance(value, Mapping):
+            return value.get
+        return lambda name: getattr(value, name, None)
+    get: Callable[[str], Any] = ({**more, **fields} if more else fields).get
+    return get
+
+
 def _text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _count(value: Any, name: str) -> int:
-    found = _get(value, name)
-    return found if isinstance(found, int) and found > 0 else 0
+def _positive(count: Any) -> int:
+    return count if isinstance(count, int) and count > 0 else 0

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from opentelemetry.context import Context, attach, detach
-from opentelemetry.trace import Span, set_span_in_context
+from opentelemetry.trace import Span
 
 from agentguard.boundary.answer import note_answer
 from agentguard.boundary.request import Asked, asked_by, kind_asked
@@ -62,7 +62,7 @@ def take_off(library: str, client: Any, options: Any) -> Flight | None:
         return None
     # Where a span stands for it there is none to make, unless that is a framework's around it.
     if library in runtime.traced_clients and (flight.is_own or flight.call.traced_by == "other"):
-        flight.trace(asked, client)
+        flight.trace(asked)
     return flight
 
 
@@ -127,8 +127,7 @@ class Flight:
     def __enter__(self) -> Self:
         self.is_under_way = True
         self._flight_token = _flight_here.set(self)
-        context = None if self.span is None else set_span_in_context(self.span)
-        self._place_token = attach(at(Place(self.call.run, self.call), context))
+        self._place_token = attach(at(Place(self.call.run, self.call), span=self.span))
         return self
 
     def __exit__(
@@ -151,9 +150,9 @@ class Flight:
         if reason is not None:
             raise reason from None
 
-    def trace(self, asked: Asked, client: Any) -> None:
+    def trace(self, asked: Asked) -> None:
         """Have a span for the request, until its answer is complete."""
-        self.span = begin_span(asked, client)
+        self.span = begin_span(asked)
         if self.span is None:
             return
         around, self.call.span = self.call.span, self.span
@@ -230,6 +229,8 @@ def _limit_time(client: Any, options: Any, left: float) -> None:
     if own is None or isinstance(own, int | float):
         options.timeout = left if own is None else min(float(own), left)
         return
-    parts = {name: getattr(own, name) for name in ("connect", "read", "write", "pool")}
+    parts = {"connect": own.connect, "read": own.read, "write": own.write, "pool": own.pool}
+    if None not in parts.values() and max(parts.values()) <= left:
+        return
     shortened = {name: left if value is None else min(value, left) for name, value in parts.items()}
     options.timeout = type(own)(**shortened)

@@ -44,7 +44,10 @@ _MOST_TOKENS: Final = (
 
 
 class Asked(NamedTuple):
-    """What `Call` takes; `content` is a list of messages, or text. `body` is the whole of it."""
+    """What `Call` takes; `content` is a list of messages, or text. `body` is the whole of it.
+
+    It is sent to `host`, at `port` where the address says one.
+    """
 
     kind: Kind
     provider: str
@@ -52,14 +55,21 @@ class Asked(NamedTuple):
     max_tokens: int | None
     content: object
     body: Mapping[str, Any]
+    host: str
+    port: int | None
 
 
 def kind_asked(library: str, options: Any) -> Kind | None:
     """What kind of model the request is sent to; None for any other request."""
-    if str(options.method).lower() != "post":
+    if options.method != "post" and str(options.method).lower() != "post":
         return None
+    endpoints = _ENDPOINTS[library]
+    # The clients' own methods ask for just these; the rest may be a whole URL.
+    found = endpoints.get(options.url)
+    if found is not None:
+        return found
     path = urlsplit(str(options.url)).path.rstrip("/")
-    for ending, kind in _ENDPOINTS[library].items():
+    for ending, kind in endpoints.items():
         if path.endswith(ending):
             return kind
     return None
@@ -69,17 +79,21 @@ def asked_by(library: str, kind: Kind, client: Any, options: Any) -> Asked:
     """What the request asks of a model of that kind."""
     body = options.json_data if isinstance(options.json_data, Mapping) else {}
     model = body.get("model")
+    address = getattr(client, "base_url", None)
+    host = getattr(address, "host", None) or ""
     return Asked(
         kind,
-        _provider(library, client),
+        _provider(library, client, host),
         str(model) if model is not None else None,
         _most(body),
         _content(body),
         body,
+        host,
+        getattr(address, "port", None),
     )
 
 
-def _provider(library: str, client: Any) -> str:
+def _provider(library: str, client: Any, host: str) -> str:
     """The seller, by the conventions' names (`gen_ai.provider.name`)."""
     kind = type(client).__name__
     if "Azure" in kind:
@@ -88,10 +102,12 @@ def _provider(library: str, client: Any) -> str:
         return "aws.bedrock"
     if "Vertex" in kind:
         return "gcp.vertex_ai"
-    host = getattr(client.base_url, "host", "") or ""
-    for name, seller in _SELLERS.items():
-        if host == name or host.endswith("." + name):
+    domain = host
+    while domain:
+        seller = _SELLERS.get(domain)
+        if seller is not None:
             return seller
+        domain = domain.partition(".")[2]
     return library
 
 

@@ -39,7 +39,7 @@ _PARAMETERS: Final[Mapping[str, tuple[str, type | tuple[type, ...]]]] = {
 }
 
 
-def begin_span(asked: Asked, client: Any) -> Span | None:
+def begin_span(asked: Asked) -> Span | None:
     """Start the span, in the current context; None where it cannot be made."""
     try:
         operation = _OPERATIONS[asked.kind]
@@ -53,12 +53,10 @@ def begin_span(asked: Asked, client: Any) -> Span | None:
         if asked.max_tokens is not None:
             attributes[semconv.REQUEST_MAX_TOKENS] = asked.max_tokens
         _add_parameters(attributes, asked.body)
-        address = getattr(client, "base_url", None)
-        host = getattr(address, "host", None)
-        if host:
-            attributes[semconv.SERVER_ADDRESS] = host
-            if address is not None and address.port:
-                attributes[semconv.SERVER_PORT] = address.port
+        if asked.host:
+            attributes[semconv.SERVER_ADDRESS] = asked.host
+            if asked.port:
+                attributes[semconv.SERVER_PORT] = asked.port
         if runtime.capture_content:
             _add_content(attributes, asked)
         name = f"{operation} {asked.model}" if asked.model else operation

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from agentguard.errors import LoopDetected, Refused
 from agentguard.guards.arguments import whole_number
-from agentguard.guards.call import Call
+from agentguard.guards.call import Call, Kind
 from agentguard.guards.guard import Guard, Mode, OnError
 from agentguard.guards.loop_answer import CANNOT_CHANGE, Answer
 from agentguard.guards.loop_answers import Answers, messages, opening_of, said
@@ -21,6 +21,7 @@ from agentguard.semconv import AGENT_NAME
 __all__ = ["LoopGuard"]
 
 _TRACKED: Final = frozenset({"tool", "agent", "retrieval"})
+_LOOKED_AT: Final = _TRACKED | {"llm"}
 _PATIENCE: Final = 10
 """How many rounds of waiting for something are not a loop yet."""
 _SHOWN: Final = 60
@@ -75,6 +76,10 @@ class LoopGuard(Guard):
         self._by_name: dict[str, _Caller] = {}
         """Callers of which no operation encloses their calls."""
 
+    def looks_at(self, kind: Kind) -> bool:
+        """Only at the kinds that go in circles, unless a subclass asks about more."""
+        return kind in _LOOKED_AT or type(self) is not LoopGuard
+
     def on_start(self, call: Call) -> Verdict | None:
         """Refuses the call that goes round once more."""
         kind = call.kind
@@ -89,7 +94,7 @@ class LoopGuard(Guard):
             step = Step(call)
             call.held[self] = (step, caller)
             if not track.is_suspicious:
-                # Needs no lock: a deque grows in one step.
+                # Needs no lock: a list grows in one step.
                 track.begun.append(step)
                 return None
         elif kind == "llm" and call.has_content:

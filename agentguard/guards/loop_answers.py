@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
@@ -35,9 +34,10 @@ class Answers:
 
     def __init__(self, repeats: int) -> None:
         self._repeats = repeats
-        self._failures: deque[Step] = deque(maxlen=repeats + _MORE)
-        self._told: deque[Step] = deque(maxlen=repeats + _MORE_QUESTIONS)
-        self._said: deque[tuple[Answer, int]] = deque(maxlen=repeats)
+        # Each holds but a few: deques would take longer to make than to use.
+        self._failures: list[Step] = []
+        self._told: list[Step] = []
+        self._said: list[tuple[Answer, int]] = []
 
     def failed(self, step: Step) -> int:
         """How often this failure came in a row, where that is too often; otherwise 0.
@@ -52,6 +52,7 @@ class Answers:
         if failures and not (failures[-1].name == step.name and _are_alike(failures[-1], step)):
             failures.clear()
         failures.append(step)
+        del failures[: -(self._repeats + _MORE)]
         if len(failures) < self._repeats:
             return 0
         # Of the last ones, for an agent may come to one file by way of others.
@@ -79,6 +80,7 @@ class Answers:
         if told and told[-1].name != step.name:
             told.clear()
         told.append(step)
+        del told[: -(self._repeats + _MORE_QUESTIONS)]
         # Nothing is looked into before there are as many as are too many.
         return 0 if len(told) < self._repeats + _MORE_QUESTIONS else self._fruitless_in_a_row()
 
@@ -92,7 +94,7 @@ class Answers:
             later = step
         else:
             return len(told)
-        while told.popleft() is not step:
+        while told.pop(0) is not step:
             pass
         return 0
 
@@ -109,11 +111,14 @@ class Answers:
         if said and not (said[-1][1] < size and said[-1][0].is_like(answer)):
             said.clear()
         said.append((answer, size))
-        return len(said) if len(said) == said.maxlen else 0
+        del said[: -self._repeats]
+        return len(said) if len(said) == self._repeats else 0
 
 
 def messages(content: object) -> list[object]:
     """The messages that a model is sent, the newest last."""
+    if type(content) is list:
+        return content
     if isinstance(content, Mapping):
         content = content.get("messages", content.get("input", [content]))
     return content if isinstance(content, list) else [content]
@@ -138,14 +143,15 @@ def _hash_of(text: str) -> int:
 
 def field(value: object, name: str) -> Any:
     """A field of a message: a mapping, or an object of the client's own types."""
-    if isinstance(value, Mapping):
+    # Asking whether it is a mapping takes longer than all the rest.
+    if type(value) is dict or isinstance(value, Mapping):
         return value.get(name)
     return None if isinstance(value, str) else getattr(value, name, None)
 
 
 def said(output: object) -> tuple[str, object]:
     """A model's answer in words, and the tools that it asked for."""
-    if isinstance(output, Mapping):
+    if type(output) is dict or isinstance(output, Mapping):
         text = output.get("text")
         return (text if isinstance(text, str) else ""), output.get("tool_calls")
     return (output, None) if isinstance(output, str) else ("", None)

@@ -104,7 +104,8 @@ class Track:
         # Room for a call more in each round than the cycle has.
         self._kept = window or repeats * (LONGEST_CYCLE + 1) + 1
         self.steps: deque[Step] = deque()
-        self.begun: deque[Step] = deque()
+        # Rarely more than one at a time, for which a deque is too much to make with each caller.
+        self.begun: list[Step] = []
         """Steps of calls that have begun, and are not among `steps` yet."""
         self._alike = [0] * (LONGEST_CYCLE + 1)
         self._was_alike = False
@@ -114,9 +115,12 @@ class Track:
 
     def look(self) -> None:
         """Look into the calls that have begun, in their order."""
-        begun, steps, seen, read = self.begun, self.steps, self._seen, self._read
+        begun = self.begun
+        if not begun:
+            return
+        steps, seen, read = self.steps, self._seen, self._read
         while begun:
-            step = begun.popleft()
+            step = begun.pop(0)
             if step.call is None:
                 continue
             plain, loose_form = forms(step.call.arguments) if read is None else read(step.call)

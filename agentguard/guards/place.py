@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import NamedTuple
 from weakref import ReferenceType, ref
 
-from opentelemetry.context import Context, create_key, get_current, get_value, set_value
+from opentelemetry.context import Context, create_key, get_current
 from opentelemetry.trace import Span
 from opentelemetry.trace.propagation import _SPAN_KEY
 
@@ -58,9 +58,13 @@ def current_place(context: Context | None = None) -> Place | None:
     return kept[0] if isinstance(kept, tuple) else None
 
 
-def at(place: Place, context: Context | None = None) -> Context:
-    """The context, at that place."""
-    return set_value(_KEY, (place, get_value(_SPAN_KEY, context)), context)
+def at(place: Place, context: Context | None = None, span: Span | None = None) -> Context:
+    """The context, at that place, and with that span as its current one."""
+    inside = dict(get_current() if context is None else context)
+    if span is not None:
+        inside[_SPAN_KEY] = span
+    inside[_KEY] = place, inside.get(_SPAN_KEY)
+    return Context(inside)
 
 
 def mark(span: Span, place: Place) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -165,13 +165,12 @@ class RunState:
 
     def deadline(self) -> float | None:
         """When a call that begins now has to be over, on the clock of `time.monotonic()`."""
-        given = [at for at in self._deadlines() if at is not None]
-        return min(given) if given else None
-
-    def _deadlines(self) -> Iterator[float | None]:
+        first: float | None = None
         for _, guard in self.watch:
-            if guard.mode == "enforce":
-                yield guard.deadline()
+            ends = guard.deadline() if guard.mode == "enforce" else None
+            if ends is not None and (first is None or ends < first):
+                first = ends
+        return first
 
     def stop_for(self, reason: str, *, guard: str = "stop", cuts_streams: bool = True) -> Stop:
         """What `latch` takes for a stop that no guard asked for."""

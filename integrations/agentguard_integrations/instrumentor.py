@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
 from typing import Any, ClassVar
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
@@ -100,12 +100,27 @@ def _project(requirement: str) -> str:
     return requirement
 
 
-@contextmanager
-def quietly(what: str) -> Iterator[None]:
-    """Let nothing of ours that goes wrong reach the library, but what a guard refuses."""
-    try:
-        yield
-    except Refused:
-        raise
-    except Exception:
-        log.debug("%s failed", what, exc_info=True)
+class quietly:  # noqa: N801 - reads as `contextlib.suppress` does
+    """Let nothing of ours that goes wrong reach the library, but what a guard refuses.
+
+    A class, as a generator takes several times as long, and this is around each of our steps.
+    """
+
+    __slots__ = ("_what",)
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        """Nothing is needed."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if error is None or isinstance(error, Refused) or not isinstance(error, Exception):
+            return False
+        log.debug("%s failed", self._what, exc_info=error)
+        return True

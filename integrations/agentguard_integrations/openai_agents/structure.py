@@ -23,6 +23,7 @@ from agentguard_integrations.patches import Patches
 __all__ = ["patch", "patch_traces"]
 
 _HELD = "_agentguard_scope"
+_Held = tuple[SpanScope, Token[Context]]
 
 
 def patch(module: Any, patches: Patches) -> None:
@@ -43,12 +44,16 @@ def patch_traces(module: Any, patches: Patches) -> None:
 
 
 def _start(wrapped: Callable[..., Any], span: Any, args: Any, kwargs: Any) -> Any:
-    _open(span, lambda: _scope_of(span.span_data))
+    if getattr(span, _HELD, None) is None:
+        with quietly("Starting a span"):
+            _open(span, _scope_of(span.span_data))
     return wrapped(*args, **kwargs)
 
 
 def _start_trace(wrapped: Callable[..., Any], trace: Any, args: Any, kwargs: Any) -> Any:
-    _open(trace, lambda: _workflow(trace))
+    if getattr(trace, _HELD, None) is None:
+        with quietly("Starting a span"):
+            _open(trace, _workflow(trace))
     return wrapped(*args, **kwargs)
 
 
@@ -56,8 +61,10 @@ def _finish(wrapped: Callable[..., Any], span: Any, args: Any, kwargs: Any) -> A
     try:
         return wrapped(*args, **kwargs)
     finally:
-        with quietly("Ending a span"):
-            _close(span)
+        held: _Held | None = getattr(span, _HELD, None)
+        if held is not None:
+            with quietly("Ending a span"):
+                _close(span, *held)
 
 
 def _workflow(trace: Any) -> SpanScope:
@@ -86,21 +93,13 @@ def _scope_of(data: Any) -> SpanScope | None:
     return None
 
 
-def _open(owner: Any, make: Callable[[], SpanScope | None]) -> None:
-    if getattr(owner, _HELD, None) is not None:
-        return
-    with quietly("Starting a span"):
-        scope = make()
-        if scope is not None:
-            setattr(owner, _HELD, (scope, attach(scope.open())))
+def _open(owner: Any, scope: SpanScope | None) -> None:
+    if scope is not None:
+        setattr(owner, _HELD, (scope, attach(scope.open())))
 
 
-def _close(owner: Any) -> None:
-    held: tuple[SpanScope, Token[Context]] | None = getattr(owner, _HELD, None)
-    if held is None:
-        return
+def _close(owner: Any, scope: SpanScope, token: Token[Context]) -> None:
     setattr(owner, _HELD, None)
-    scope, token = held
     # A stream that is closed from elsewhere ends its spans in another context.
     with suppress(ValueError):
         CURRENT.detach(token)
