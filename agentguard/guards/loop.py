@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from agentguard.errors import LoopDetected, Refused
 from agentguard.guards.arguments import whole_number
 from agentguard.guards.call import Call, Kind
 from agentguard.guards.guard import Guard, Mode, OnError
 from agentguard.guards.loop_answer import CANNOT_CHANGE, Answer
-from agentguard.guards.loop_answers import Answers, messages, opening_of, said
+from agentguard.guards.loop_answers import (
+    Answers,
+    messages,
+    opening_hash,
+    opening_message,
+    said,
+)
 from agentguard.guards.loop_track import LONGEST_CYCLE, Circle, Step, Track
 from agentguard.guards.loop_turns import Round, Turns
 from agentguard.guards.normalise import Forms, forms
@@ -169,7 +175,11 @@ class LoopGuard(Guard):
 
     def _model_answered(self, call: Call, held: tuple[Step, _Caller] | None) -> Verdict | None:
         step, caller = held or (None, self._caller(call))
-        caller.models.look()
+        if step is not None and caller.models.is_new:
+            # Most agents that ask once never ask again.
+            step.subject = _Sent.of(call)
+        else:
+            caller.models.look()
         text, tools = said(call.output)
         failed = call.outcome == "error"
         if step is not None:
@@ -248,18 +258,35 @@ class _Caller:
     __slots__ = ("answers", "models", "tools", "turns")
 
     def __init__(self, repeats: int, window: int | None) -> None:
-        self.tools = Track(repeats, window)
+        self.tools = Track(repeats, window, _arguments)
         self.models = Track(repeats, window, _request)
         self.answers = Answers(repeats)
         self.turns = Turns(repeats, window)
 
 
-def _request(call: Call) -> Forms:
-    """The forms of what is new in a request: all that was said before is sent with it."""
-    sent = messages(call.content)
-    plain, loose = forms(sent[-1] if sent else None)
+class _Sent(NamedTuple):
+    """What a request is told apart by: all that was said before is sent with it."""
+
+    place: int
+    latest: object
     # Conversations that go on at the same time may come to the same words.
-    place = len(sent), opening_of(sent)
+    opening: object
+
+    @classmethod
+    def of(cls, call: Call) -> _Sent:
+        sent = messages(call.content)
+        return cls(len(sent), sent[-1] if sent else None, opening_message(sent))
+
+
+def _arguments(call: Call) -> Forms:
+    return forms(call.arguments)
+
+
+def _request(asked: Call | _Sent) -> Forms:
+    """The forms of what is new in a request."""
+    sent = asked if isinstance(asked, _Sent) else _Sent.of(asked)
+    plain, loose = forms(sent.latest)
+    place = sent.place, opening_hash(sent.opening)
     return (place, plain), (place, loose)
 
 

@@ -11,7 +11,7 @@ from agentguard.guards.loop_answer import Answer
 from agentguard.guards.loop_track import Step
 from agentguard.guards.normalise import forms
 
-__all__ = ["Answers", "field", "messages", "opening_of", "said"]
+__all__ = ["Answers", "field", "messages", "opening_hash", "opening_message", "opening_of", "said"]
 
 _MORE: Final = 2
 """How much oftener different calls may fail the same way than the same call may be made."""
@@ -125,15 +125,24 @@ def messages(content: object) -> list[object]:
 
 
 def opening_of(sent: list[object]) -> int:
-    """A hash of how a conversation opens, which tells it from others.
+    """A hash of how a conversation opens, which tells it from others."""
+    return opening_hash(opening_message(sent))
 
-    That is the first message, but for what an agent sets out with in all of them.
-    """
+
+def opening_message(sent: list[object]) -> object:
+    """The first message, but for what an agent sets out with in all of its conversations."""
     for message in sent:
         if field(message, "role") not in _SETTING:
-            content = field(message, "content")
-            return _hash_of(content) if isinstance(content, str) else hash(forms(message)[1])
-    return 0
+            return message
+    return None
+
+
+def opening_hash(message: object) -> int:
+    """A hash of the message that a conversation opens with; 0 where there is none."""
+    if message is None:
+        return 0
+    content = field(message, "content")
+    return _hash_of(content) if isinstance(content, str) else hash(forms(message)[1])
 
 
 @lru_cache(64)

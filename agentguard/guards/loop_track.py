@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import takewhile
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from agentguard.guards.call import Call
 from agentguard.guards.loop_answer import Answer
-from agentguard.guards.normalise import Forms, forms
+from agentguard.guards.normalise import Forms
 
 __all__ = ["LONGEST_CYCLE", "Circle", "Step", "Track"]
 
@@ -19,11 +19,11 @@ LONGEST_CYCLE: Final = 8
 class Step:
     """One call. `failed` is None as long as it has not ended."""
 
-    __slots__ = ("asked", "call", "failed", "is_blind", "loose", "name", "plain", "told")
+    __slots__ = ("asked", "failed", "is_blind", "loose", "name", "plain", "subject", "told")
 
     def __init__(self, call: Call) -> None:
-        self.call: Call | None = call
-        """Until it was looked into."""
+        self.subject: object = call
+        """What is to be looked into: the call, or what was kept of it. None once that was done."""
         self.name = call.name
         self.asked: object = None
         """The plain form of what was asked for, while that may be of use."""
@@ -78,7 +78,7 @@ class Track:
     before: a few comparisons a step, however many there were. A step is looked into when its call
     has ended, or when it might be one too many; so most calls begin without delay.
 
-    `read` gives the forms of what makes a call the same; by default those of its arguments.
+    `read` gives the forms of what makes a step's subject the same.
     """
 
     __slots__ = (
@@ -97,7 +97,7 @@ class Track:
         self,
         repeats: int,
         window: int | None,
-        read: Callable[[Call], Forms] | None = None,
+        read: Callable[[Any], Forms],
     ) -> None:
         self._repeats = repeats
         self._read = read
@@ -113,6 +113,11 @@ class Track:
         self.is_suspicious = repeats == 2
         """Whether something was made twice of late, so that the next call has to be looked into."""
 
+    @property
+    def is_new(self) -> bool:
+        """Whether there is nothing that the one step that began might be the same as."""
+        return not self.steps and len(self.begun) == 1
+
     def look(self) -> None:
         """Look into the calls that have begun, in their order."""
         begun = self.begun
@@ -121,10 +126,10 @@ class Track:
         steps, seen, read = self.steps, self._seen, self._read
         while begun:
             step = begun.pop(0)
-            if step.call is None:
+            if step.subject is None:
                 continue
-            plain, loose_form = forms(step.call.arguments) if read is None else read(step.call)
-            step.call, step.asked = None, plain
+            plain, loose_form = read(step.subject)
+            step.subject, step.asked = None, plain
             step.plain = step.loose = loose = hash((step.name, plain))
             if loose_form is not plain:
                 step.loose = loose = hash((step.name, loose_form))
