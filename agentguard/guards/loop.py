@@ -147,8 +147,6 @@ class LoopGuard(Guard):
 
     def _objection(self, call: Call, circle: Circle, track: Track) -> Verdict | None:
         steps = circle.steps
-        if any(step.is_blind and step.told is None for step in steps):
-            return None
         if any(step.waits for step in steps) and circle.rounds < _PATIENCE:
             return None
         if len(steps) == 1:

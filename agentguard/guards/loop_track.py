@@ -168,7 +168,7 @@ class Track:
     def circle(self) -> Circle | None:
         """The cycle that the latest step begins once more than is allowed."""
         steps = self.steps
-        if self._seen[steps[-1].loose] == 1:
+        if self._seen[steps[-1].loose] == 1 or self._is_blind():
             return None
         for length in range(1, LONGEST_CYCLE + 1):
             wanted = self._wanted(length)
@@ -178,6 +178,16 @@ class Track:
                 if found is not None:
                     return Circle(found, -(-alike // length) + 1)
         return self._with_odd_calls()
+
+    def _is_blind(self) -> bool:
+        """Whether nothing is known of the step that is the latest to be alike to the last one.
+
+        It would be a part of every circle.
+        """
+        steps = reversed(self.steps)
+        latest = next(steps)
+        before = next(step for step in steps if step.loose == latest.loose)
+        return before.is_blind and before.told is None
 
     def done_in_a_row(self) -> int:
         """How many of the steps right before the latest, and alike to it, went well and are over.
