@@ -160,7 +160,12 @@ def _running(command: list[str], **streams: Any) -> Iterator[subprocess.Popen[by
 
 def _client(password: str, port: int, database: str) -> Any:
     return clickhouse_connect.get_client(
-        host="127.0.0.1", port=port, username="writer", password=password, database=database
+        host="127.0.0.1",
+        port=port,
+        username="writer",
+        password=password,
+        database=database,
+        autogenerate_session_id=False,
     )
 
 
