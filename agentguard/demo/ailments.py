@@ -10,7 +10,7 @@ __all__ = ["AILMENTS", "TURNS", "Ailment", "Runaway", "respond"]
 
 Ailment = Literal["stuck", "greedy", "slow"]
 """Asks the same again and again; always finds something more to ask; waits for a library that
-hardly answers."""
+answers no more."""
 AILMENTS: tuple[Ailment, ...] = get_args(Ailment)
 TURNS = 100
 """How often it tries, whatever happens."""

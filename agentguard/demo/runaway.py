@@ -28,6 +28,9 @@ __all__ = ["main"]
 
 _MODEL = "gpt-4o-mini"
 _SLOW_S = 0.2
+_HUNG_S = 600
+_ANSWERED = 2
+"""How many searches the library answers before it hangs."""
 _CURES: dict[Ailment, Callable[[], Guard]] = {
     "stuck": LoopGuard,
     "greedy": lambda: BudgetGuard(max_cost_usd=0.001),
@@ -39,6 +42,7 @@ class _Researcher:
     def __init__(self, client: openai.AsyncOpenAI, ailment: Ailment) -> None:
         self._client = client
         self._ailment = ailment
+        self._searches = 0
 
     @agentguard.agent(name="researcher")
     async def research(self, question: str) -> None:
@@ -69,7 +73,9 @@ class _Researcher:
     @agentguard.tool
     async def search_library(self, query: str) -> str:
         """Titles as a JSON array."""
-        await asyncio.sleep(_SLOW_S if self._ailment == "slow" else 0)
+        self._searches += 1
+        if self._ailment == "slow":
+            await asyncio.sleep(_SLOW_S if self._searches <= _ANSWERED else _HUNG_S)
         return json.dumps([] if self._ailment == "stuck" else [f"Something about {query}"])
 
 
