@@ -14,7 +14,8 @@ from tests.interop.canonical import canonical_spans, decode_json, differences
 HERE = Path(__file__).parent
 COUNT = 1_050
 _SEND_TIMEOUT_S = 90
-SINKS = ["recorder", "pipeline"]
+SINKS = ["pipeline", pytest.param("recorder", marks=pytest.mark.soak)]
+"""The recorder shows what a client sent: worth knowing where the pipeline changed something."""
 
 
 @pytest.fixture(params=SINKS)

@@ -17,7 +17,7 @@ WRITING = {
     "reserve_budget", "report_usage", "set_budget", "stop_run", "share_trace", "annotate_trace",
 }  # fmt: skip
 WAYS = (
-    ("2.x", "stdio", "legacy"),
+    pytest.param("2.x", "stdio", "legacy", marks=pytest.mark.soak),
     ("2.x", "http", "legacy"),
     ("1.x", "http", ""),
     ("1.x", "stdio", ""),
