@@ -85,7 +85,7 @@ class SpanScope:
         place = current_place(context) or self._implied(context)
         operation = self.operation
         if place is not None and operation is not None:
-            if operation in _SIMPLE and not place.run.watch:
+            if operation in _SIMPLE and not place.run.watching[operation]:
                 self._begin_unwatched(place.run, operation)
             else:
                 call = self._call = Call(

@@ -186,8 +186,9 @@ class BudgetGuard(Guard):
         return Limits(*smallest)
 
     def looks_at(self, kind: Kind) -> bool:
-        """Only at the kinds that it counts, unless a subclass asks about more."""
-        return kind in self._kinds or type(self).on_start is not BudgetGuard.on_start
+        """Only at the kinds that it counts or tells apart, unless a subclass asks about more."""
+        is_asked = kind in self._kinds or (kind == "tool" and self._per == "tool")
+        return is_asked or type(self).on_start is not BudgetGuard.on_start
 
     def on_start(self, call: Call) -> Verdict | None:
         """Reserves for the call, or refuses it."""

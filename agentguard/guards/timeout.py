@@ -6,11 +6,11 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Final
 from weakref import ReferenceType, ref
 
 from agentguard.errors import ConfigurationError, Refused, TimeoutExceeded
-from agentguard.guards.call import Call
+from agentguard.guards.call import Call, Kind
 from agentguard.guards.enforcement import object_to
 from agentguard.guards.guard import Guard, Mode, OnError
 from agentguard.guards.state import RunState
@@ -18,6 +18,8 @@ from agentguard.guards.verdict import Verdict
 from agentguard.guards.watchdog import wake_at
 
 __all__ = ["TimeoutGuard"]
+
+_LEFT: Final[frozenset[Kind]] = frozenset({"tool", "retrieval"})
 
 
 class TimeoutGuard(Guard):
@@ -57,6 +59,11 @@ class TimeoutGuard(Guard):
         self._clock = clock
         self._began = self._alive = clock()
         self._run: ReferenceType[RunState] | None = None
+
+    def looks_at(self, kind: Kind) -> bool:
+        """At every sign of life; where only the end counts, a tool is left to the watchdog."""
+        is_watched = self._idle is None and self._clock is time.monotonic
+        return not is_watched or kind not in _LEFT or type(self) is not TimeoutGuard
 
     def begin(self, run: RunState) -> None:
         """The run begins: its time runs from here."""
