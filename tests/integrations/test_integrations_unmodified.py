@@ -69,17 +69,11 @@ def recorder() -> Iterator[Recorder]:
         yield receiver
 
 
-_SLOW_TO_IMPORT = ("crewai", "litellm")
-
-
 def pairs() -> Iterator[object]:
-    """Every script with every starter; in a short run with one of them each, in turns.
-
-    Two that take longest to be imported are left to long runs: nothing of ours is different there.
-    """
+    """Every script with every starter; in a short run with one of them each, in turns."""
     for number, script in enumerate(SCRIPTS):
         for place, starter in enumerate(STARTERS):
-            is_short = number % len(STARTERS) == place and script not in _SLOW_TO_IMPORT
+            is_short = number % len(STARTERS) == place
             yield pytest.param(script, starter, marks=() if is_short else pytest.mark.soak)
 
 
