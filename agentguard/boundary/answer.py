@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from agentguard.guards.call import Call
@@ -234,28 +235,22 @@ def _list(value: Any, name: str) -> list[Any]:
 
 def _get(value: Any, name: str) -> Any:
     """A field of an object of the client's, or of the mapping that it was made of."""
-    if value is None:
-        return None
+    return None if value is None else _reader(value)(name)
+
+
+def _reader(value: Any) -> Callable[[str], Any]:
+    """What gives the fields of a value, where many are asked of it: takes a field's name."""
     try:
         # A field that a model does not have costs microseconds to ask for in any other way.
         fields, more = value.__dict__, value.__pydantic_extra__
     except AttributeError:
-        return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
-    if name in fields:
-        return fields[name]
-    return more.get(name) if more else None
-
-
-def _reader(value: Any) -> Callable[[str], Any]:
-    """`_get` for values of which many fields are asked: takes a field's name."""
-    try:
-        fields, more = value.__dict__, value.__pydantic_extra__
-    except AttributeError:
-        if isinstance(value, Mapping):
-            return value.get
-        return lambda name: getattr(value, name, None)
+        return value.get if isinstance(value, Mapping) else partial(_attribute, value)
     get: Callable[[str], Any] = ({**more, **fields} if more else fields).get
     return get
+
+
+def _attribute(value: Any, name: str) -> Any:
+    return getattr(value, name, None)
 
 
 def _text_or_none(value: Any) -> str | None:

@@ -79,7 +79,9 @@ class Guard:
     def looks_at(self, kind: Kind) -> bool:
         """Whether it is asked about operations of that kind at all; it is, unless it says not.
 
-        Asked once a run: what is not looked at costs nothing.
+        Asked once a run: what is not looked at costs nothing. A tool that no guard of the run looks
+        at is not found around the calls inside of it either (`Call.parent`, `Call.scope("tool")`):
+        a guard that tells tools apart looks at them.
         """
         return True
 

@@ -24,8 +24,7 @@ class Patches:
     """What was replaced in a library. Nothing is imported for it: it waits until somebody does."""
 
     def __init__(self) -> None:
-        self._wanted = [True]
-        """Empty from `undo` on. Each call of a wrapper asks, and no code of ours runs for it."""
+        self._is_wanted = True
         self._replaced: list[tuple[Any, str, object, object]] = []
 
     def on_import(self, module: str, patch: Callable[[Any], object]) -> None:
@@ -39,8 +38,7 @@ class Patches:
         """Wrap the function or method of that name. Raises `AttributeError` where there is none."""
         kept = vars(owner).get(name, _MISSING)
         wrapped = getattr(owner, name) if kept is _MISSING else kept
-        enabled = partial(bool, self._wanted)
-        self.replace(owner, name, FunctionWrapper(wrapped, wrapper, enabled=enabled))
+        self.replace(owner, name, FunctionWrapper(wrapped, wrapper, enabled=self._enabled))
 
     def replace(self, owner: Any, name: str, value: object) -> None:
         """Put the value there, until `undo`."""
@@ -49,7 +47,7 @@ class Patches:
 
     def undo(self) -> None:
         """Put everything back; what somebody wrapped since stays, and passes calls on unchanged."""
-        self._wanted.clear()
+        self._is_wanted = False
         for owner, name, before, ours in reversed(self._replaced):
             if vars(owner).get(name, _MISSING) is not ours:
                 continue
@@ -59,8 +57,11 @@ class Patches:
                 setattr(owner, name, before)
         self._replaced.clear()
 
+    def _enabled(self) -> bool:
+        return self._is_wanted
+
     def _imported(self, patch: Callable[[Any], object], module: ModuleType) -> None:
-        if not self._wanted:
+        if not self._is_wanted:
             return
         try:
             patch(module)

@@ -20,6 +20,8 @@ Value = int | float | Decimal | None
 TOKENS: Final = (
     "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
 )  # fmt: skip
+_ALL_TOKENS: Final = " + ".join(TOKENS)
+
 _MODEL_CALL: Final = "kind IN ('llm', 'embedding')"
 
 SUMS: Final[Mapping[str, tuple[str, str]]] = {
@@ -29,6 +31,7 @@ SUMS: Final[Mapping[str, tuple[str, str]]] = {
     "llm_calls": ("kind = 'llm'", "if(kind = 'llm', span_count, 0)"),
     "tool_calls": ("kind = 'tool'", "if(kind = 'tool', span_count, 0)"),
     "unpriced_calls": ("cost_source = 'unpriced'", "unpriced_calls"),
+    "tokens": (_ALL_TOKENS, _ALL_TOKENS),
     **{name: (name, name) for name in TOKENS},
     "cost": ("ifNull(cost, 0)", "cost"),
 }
@@ -76,14 +79,6 @@ def amount(cost: Decimal, unpriced_calls: int) -> Decimal | None:
 
 MEASURES: Final[Mapping[str, Measure]] = {
     **{name: _sum(name) for name in SUMS if name != "cost"},
-    # Adding up sums is less than adding up every row.
-    "tokens": Measure(
-        TOKENS,
-        {},
-        " + ".join(f"m_{name}" for name in TOKENS),
-        lambda row: sum(int(row[f"m_{name}"]) for name in TOKENS),
-        0,
-    ),
     "cost": Measure(
         ("cost", "unpriced_calls"),
         {},
