@@ -224,6 +224,23 @@ def test_a_guard_is_asked_about_what_it_looks_at(spans):
     assert (other.seen, other.ended) == (1, ["ok", "ok"])
 
 
+def test_a_budget_that_tells_tools_apart(spans):
+    """A tool's own budget is found by the calls inside of it, where no other guard looks at tools.
+
+    So it is beside a deadline, which leaves tools to its watchdog.
+    """
+    guards = [agentguard.BudgetGuard(max_calls=1, per="tool"), agentguard.TimeoutGuard(60)]
+    with agentguard.run("r", guards=guards):
+        for _ in range(2):
+            chat()
+        with agentguard.tool_span("draw"):
+            chat()
+        with agentguard.tool_span("search"):
+            chat()
+            with pytest.raises(RunStopped, match="tool search: "):
+                chat()
+
+
 def test_a_budget_that_looks_at_more(spans):
     """A subclass that asks about tools as well is asked about tools."""
 
