@@ -22,7 +22,14 @@ from agentguard.errors import Refused
 from agentguard.guards.call import MODEL_KINDS, Call, Kind
 from agentguard.guards.enforcement import admit, refuse_if_stopped, settle
 from agentguard.guards.implied import implied_run
-from agentguard.guards.place import Place, current_place, expect_request, mark, report_late
+from agentguard.guards.place import (
+    Place,
+    current_place,
+    expect_request,
+    expected_call,
+    mark,
+    report_late,
+)
 from agentguard.guards.reading import describe, finish, kind_at_start
 from agentguard.inheritance import TRACER, attributes_of, hand_down, inherited
 from agentguard.runtime import runtime
@@ -108,13 +115,16 @@ class GuardProcessor(SpanProcessor):
             log.debug("A span could not be settled", exc_info=True)
 
     def _enter(self, span: Span, context: Context | None) -> _SpanPlace:
+        attributes = attributes_of(span)
+        kind = kind_at_start(span.name, attributes)
         outer = current_place(context)
+        around = _unattached(span, kind, outer)
+        if around is not None:
+            outer = Place(around.run, around)
         is_root = outer is None
         if outer is None:
             outer = Place(implied_run(span.name, span.context.trace_id, context))
             outer.run.span = span
-        attributes = attributes_of(span)
-        kind = kind_at_start(span.name, attributes)
         call = outer.call
         if _scope_name(span) in runtime.superseded:
             # Not all say at their start which of them stand for model calls.
@@ -131,6 +141,26 @@ class GuardProcessor(SpanProcessor):
         mark(span, place)
         self._open[span.context.span_id] = place
         return place
+
+
+def _unattached(span: Span, kind: Kind | None, outer: Place | None) -> Call | None:
+    """The call that another instrumentor of the same client began here, without telling its span.
+
+    Traceloop's of `anthropic` does not make its span the current one, so that what is inside has
+    the same parent as it.
+    """
+    library = _LIBRARY_OF.get(_scope_name(span))
+    if kind is None or library is None:
+        return None
+    call = expected_call(outer)
+    if call is None or not _is_part_of(kind, call):
+        return None
+    if outer is not None and (call is outer.call or call.run is not outer.run):
+        return None
+    begun = getattr(call.span, "instrumentation_scope", None)
+    name = "" if begun is None else begun.name
+    is_anothers = name != _scope_name(span) and _LIBRARY_OF.get(name) == library
+    return call if is_anothers else None
 
 
 def _comes_by_the_boundary(span: ReadableSpan) -> bool:

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
@@ -19,6 +19,13 @@ from agentguard_integrations.patches import Patches
 __all__ = ["Instrumentor", "quietly"]
 
 log = logging.getLogger("agentguard")
+
+_OTHERS: Final = (
+    "openinference.instrumentation",
+    "opentelemetry.instrumentation",
+    "opentelemetry.instrumentation.genai",
+)
+"""Where other projects keep their instrumentors, which are scopes' names as well."""
 
 
 class Instrumentor(BaseInstrumentor):
@@ -32,8 +39,8 @@ class Instrumentor(BaseInstrumentor):
     """The library and the versions that work, as in requirements.txt; the library comes first."""
 
     supersedes: ClassVar[tuple[str, ...]] = ()
-    """Instrumentation scopes of other projects for the same framework: its model calls have spans
-    of ours inside theirs, which count."""
+    """What other projects call the same framework in their instrumentation scopes: of a model call
+    that they trace as well, our span counts."""
 
     _patches: Patches | None = None
 
@@ -71,7 +78,7 @@ class Instrumentor(BaseInstrumentor):
             watch_provider(provider)
         runtime.implies_runs = True
         watch_process()
-        runtime.superseded.update(self.supersedes)
+        runtime.superseded.update(self._superseded())
         self._patches = Patches()
         self.patch(self._patches)
 
@@ -79,8 +86,11 @@ class Instrumentor(BaseInstrumentor):
         if self._patches is not None:
             self._patches.undo()
             self._patches = None
-        runtime.superseded.difference_update(self.supersedes)
+        runtime.superseded.difference_update(self._superseded())
         self.unpatch()
+
+    def _superseded(self) -> set[str]:
+        return {f"{project}.{name}" for project in _OTHERS for name in self.supersedes}
 
     def _is_installed(self) -> bool:
         # `importlib.metadata` knows without importing the library.

@@ -17,7 +17,7 @@ from agentguard.guards.place import current_place
 from agentguard.span_scope import SpanScope
 from agentguard_integrations.instrumentor import quietly
 
-__all__ = ["ModelCall", "Reader", "is_inside_model_call"]
+__all__ = ["ModelCall", "Reader", "is_inside_model_call", "time_left"]
 
 T = TypeVar("T")
 
@@ -27,6 +27,20 @@ def is_inside_model_call() -> bool:
     place = current_place()
     call = place.call if place is not None else None
     return call is not None and call.is_model_call and call.outcome == "open"
+
+
+def time_left() -> float | None:
+    """Seconds until the deadline of the run of the call under way here; None where there is none.
+
+    At least a millisecond.
+    """
+    place = current_place()
+    return None if place is None else _time_left(place.call)
+
+
+def _time_left(call: Call | None) -> float | None:
+    ends = None if call is None else call.run.deadline()
+    return None if ends is None else max(0.001, ends - time.monotonic())
 
 
 class Reader(Protocol):
@@ -58,8 +72,7 @@ class ModelCall:
     @property
     def time_left(self) -> float | None:
         """Seconds until the run's deadline; None where it has none."""
-        ends = None if self._call is None else self._call.run.deadline()
-        return None if ends is None else max(0.001, ends - time.monotonic())
+        return _time_left(self._call)
 
     def run(self, work: Callable[[], T]) -> T:
         """Make the call, and read the whole answer."""

@@ -1,6 +1,6 @@
 """One library's call, bare or instrumented: microseconds a call.
 
-    python tests/bench/instrumentor_overhead.py langchain openinference 100
+    python -m tests.bench.instrumentor_overhead langchain openinference 100
 
 The model's answer is made in the process, so that what is measured is the library and what was put
 around it. Spans go to a batch processor that throws them away. Times are those of the thread, and
@@ -32,6 +32,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 import agentguard
 from agentguard.guards.installation import watch_provider
 from agentguard.instrumentation import instrument
+from tests.integrations.others import instrumentor_of
 
 WARM_UP = 20
 MODEL = "gpt-4o-mini"
@@ -43,30 +44,6 @@ os.environ |= {
     "CREWAI_TRACING_ENABLED": "false",
     "CREWAI_DISABLE_VERSION_CHECK": "true",
     "LITELLM_LOCAL_MODEL_COST_MAP": "true",
-}
-
-# Where each project keeps its instrumentor of each library.
-OTHERS = {
-    ("genai", "openai"): "opentelemetry.instrumentation.genai.openai:OpenAIInstrumentor",
-    ("openinference", "openai"): "openinference.instrumentation.openai:OpenAIInstrumentor",
-    ("traceloop", "openai"): "opentelemetry.instrumentation.openai:OpenAIInstrumentor",
-    ("openinference", "langchain"): "openinference.instrumentation.langchain:LangChainInstrumentor",
-    ("traceloop", "langchain"): "opentelemetry.instrumentation.langchain:LangchainInstrumentor",
-    ("openinference", "llamaindex"): (
-        "openinference.instrumentation.llama_index:LlamaIndexInstrumentor"
-    ),
-    ("traceloop", "llamaindex"): "opentelemetry.instrumentation.llamaindex:LlamaIndexInstrumentor",
-    ("openinference", "litellm"): "openinference.instrumentation.litellm:LiteLLMInstrumentor",
-    ("openinference", "openai-agents"): (
-        "openinference.instrumentation.openai_agents:OpenAIAgentsInstrumentor"
-    ),
-    ("traceloop", "openai-agents"): (
-        "opentelemetry.instrumentation.openai_agents:OpenAIAgentsInstrumentor"
-    ),
-    ("openinference", "autogen"): (
-        "openinference.instrumentation.autogen_agentchat:AutogenAgentChatInstrumentor"
-    ),
-    ("openinference", "crewai"): "openinference.instrumentation.crewai:CrewAIInstrumentor",
 }
 
 Call = Callable[[str], Any]
@@ -115,13 +92,32 @@ def answers(http: Any) -> Any:
         "stop_sequence": None,
         "usage": {"input_tokens": 80, "output_tokens": 40},
     }
-    body = {"/v1/messages": message}
+    content: dict[str, Any] = {
+        "candidates": [
+            {
+                "index": 0,
+                "finishReason": "STOP",
+                "content": {"role": "model", "parts": [{"text": "They do. " * 8}]},
+            }
+        ],
+        "usageMetadata": {
+            "promptTokenCount": 80,
+            "candidatesTokenCount": 40,
+            "totalTokenCount": 120,
+        },
+        "modelVersion": "gemini-2.5-flash",
+    }
+    body = {
+        "/v1/messages": message,
+        "/v1beta/models/gemini-2.5-flash:generateContent": content,
+    }
 
     def respond(request: Any) -> Any:
         # As each question, so each answer: nothing looks like a loop.
         words = question(zlib.crc32(request.content))
         chat["choices"][0]["message"]["content"] = f"Final Answer: {words}"
         message["content"][0]["text"] = words
+        content["candidates"][0]["content"]["parts"][0]["text"] = words
         return http.Response(200, json=body.get(request.url.path, chat))
 
     return http.MockTransport(respond)
@@ -153,6 +149,43 @@ def anthropic_call() -> Call:
     return lambda asked: client.messages.create(
         model="claude-opus-4-6", max_tokens=256, messages=messages(asked)
     )
+
+
+def google_genai_call() -> Call:
+    """Contents."""
+    import httpx
+    from google import genai
+    from google.genai import types
+
+    client = genai.Client(
+        api_key="sk-bench",
+        http_options=types.HttpOptions(httpx_client=httpx.Client(transport=answers(httpx))),
+    )
+    return lambda asked: client.models.generate_content(model="gemini-2.5-flash", contents=asked)
+
+
+def mcp_call() -> AsyncCall:
+    """A tool's call, of a server in the same process."""
+    from mcp.server.fastmcp import FastMCP
+    from mcp.shared.memory import create_connected_server_and_client_session as connected
+
+    server = FastMCP("library", log_level="WARNING")
+
+    @server.tool()
+    def search(query: str) -> str:
+        """Search the library."""
+        return f"nothing of {query}"
+
+    # Kept open to the end: one of them ends with the object that opened it.
+    opened: list[Any] = []
+
+    async def run(asked: str) -> Any:
+        if not opened:
+            opening = connected(server._mcp_server)
+            opened.extend((await opening.__aenter__(), opening))
+        return await opened[0].call_tool("search", {"query": asked})
+
+    return run
 
 
 def langchain_call() -> Call:
@@ -244,6 +277,8 @@ def crewai_call() -> Call:
 CALLS: dict[str, Callable[[], Any]] = {
     "openai": openai_call,
     "anthropic": anthropic_call,
+    "google-genai": google_genai_call,
+    "mcp": mcp_call,
     "langchain": langchain_call,
     "llamaindex": llamaindex_call,
     "litellm": litellm_call,
@@ -259,8 +294,7 @@ def instrumented(who: str, library: str, provider: TracerProvider) -> Any:
         instrument(["all"], provider)
         return agentguard.run("bench", guards=_guards() if who == "guarded" else [])
     if who != "none":
-        module, _, name = OTHERS[who, library].partition(":")
-        getattr(import_module(module), name)().instrument(tracer_provider=provider)
+        instrumentor_of(who, library).instrument(tracer_provider=provider)
     return nullcontext()
 
 
@@ -285,7 +319,7 @@ def main(library: str, who: str, calls: int) -> None:
     os._exit(0)
 
 
-_ASYNC = ("openai-agents", "autogen")
+_ASYNC = ("openai-agents", "autogen", "mcp")
 
 
 def _timed(call: Call, calls: int) -> Times:

@@ -5,30 +5,31 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from statistics import median, quantiles
 
 from tests.bench.figures import Figure
 from tests.integrations.environments import ROOT, python_of
+from tests.integrations.others import OTHERS
 
-# The group whose Python is used, and who instruments: we, we with guards, others.
-_LIBRARIES: dict[str, tuple[str | None, list[str]]] = {
-    "openai": (None, ["ours", "guarded", "genai", "openinference", "traceloop"]),
-    "anthropic": (None, ["ours", "guarded"]),
-    "langchain": ("langchain", ["ours", "guarded", "openinference", "traceloop"]),
-    "llamaindex": ("llamaindex", ["ours", "guarded", "openinference", "traceloop"]),
-    "litellm": ("litellm", ["ours", "guarded", "openinference"]),
-    "openai-agents": ("openai-agents", ["ours", "guarded", "openinference", "traceloop"]),
-    "autogen": ("autogen", ["ours", "guarded", "openinference"]),
-    "crewai": ("crewai", ["ours", "guarded", "openinference"]),
+# The group whose Python is used.
+_LIBRARIES: dict[str, str | None] = {
+    "openai": None,
+    "anthropic": "clients",
+    "google-genai": "clients",
+    "mcp": "clients",
+    "langchain": "langchain",
+    "llamaindex": "llamaindex",
+    "litellm": "litellm",
+    "openai-agents": "openai-agents",
+    "autogen": "autogen",
+    "crewai": "crewai",
 }
-_OTHERS = ("genai", "openinference", "traceloop")
 Times = list[list[float]]
 """Of each call, its microseconds and those of the yardstick after it."""
 
 _AROUND = 4
 """Yardsticks before and after one that say with it how fast the machine is."""
-_SCRIPT = Path(__file__).with_name("instrumentor_overhead.py")
+_MODULE = "tests.bench.instrumentor_overhead"
 
 
 def instrumentors(calls: int, rounds: int) -> list[Figure]:
@@ -39,8 +40,9 @@ def instrumentors(calls: int, rounds: int) -> list[Figure]:
     the processes' figures, the median counts.
     """
     figures: list[Figure] = []
-    for library, (group, whose) in _LIBRARIES.items():
-        taken: dict[str, list[Times]] = {who: [] for who in ("none", *whose)}
+    for library, group in _LIBRARIES.items():
+        whose = ("none", "ours", "guarded", *OTHERS[library])
+        taken: dict[str, list[Times]] = {who: [] for who in whose}
         for _ in range(rounds * 2):
             for who, times in taken.items():
                 times.append(_measure(group, library, who, calls))
@@ -56,10 +58,10 @@ def instrumentors(calls: int, rounds: int) -> list[Figure]:
 def _figures(library: str, found: Mapping[str, Sequence[float]]) -> list[Figure]:
     bare = found["none"]
     figures = [Figure(f"{library} call, not instrumented", bare[0], "us")]
-    others = [found[who] for who in _OTHERS if who in found]
-    peer = [min(column) for column in zip(*others, strict=True)] if others else None
+    others = [found[who] for who in OTHERS[library]]
+    peer = [min(column) for column in zip(*others, strict=True)]
     for who in [who for who in found if who != "none"]:
-        is_held = peer is not None and who == "guarded"
+        is_held = who == "guarded"
         for place, name in enumerate((f"  more with {who}", "    at the 99th percentile")):
             figures.append(
                 Figure(
@@ -67,7 +69,7 @@ def _figures(library: str, found: Mapping[str, Sequence[float]]) -> list[Figure]
                     found[who][place] - bare[place],
                     "us",
                     1.0 if is_held else None,
-                    peer=peer[place] - bare[place] if peer and is_held else None,
+                    peer=peer[place] - bare[place] if is_held else None,
                 )
             )
     return figures
@@ -85,7 +87,7 @@ def _typical(run: Times) -> tuple[float, float]:
 
 def _measure(group: str | None, library: str, who: str, calls: int) -> Times:
     done = subprocess.run(
-        [str(python_of(group)), "-W", "ignore", str(_SCRIPT), library, who, str(calls)],
+        [str(python_of(group)), "-W", "ignore", "-m", _MODULE, library, who, str(calls)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         check=True,

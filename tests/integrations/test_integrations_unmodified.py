@@ -22,8 +22,8 @@ from tests.interop.recorder import Recorder, recording
 HERE = Path(__file__).parent
 SCRIPTS = {
     "openai": (None, "openai_client/quickstart.py"),
-    "anthropic": (None, "anthropic_client/quickstart.py"),
-    "google-genai": ("litellm", "google_genai_client/quickstart.py"),
+    "anthropic": ("clients", "anthropic_client/quickstart.py"),
+    "google-genai": ("clients", "google_genai_client/quickstart.py"),
     "litellm": ("litellm", "litellm_functions/quickstart.py"),
     "langchain": ("langchain", "langchain/quickstart.py"),
     "langgraph": ("langchain", "langchain/quickstart_langgraph.py"),

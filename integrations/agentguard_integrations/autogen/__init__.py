@@ -22,7 +22,7 @@ class AutoGenInstrumentor(Instrumentor):
     """Traces and guards agents, teams, tools, handoffs, and model clients of any provider."""
 
     requires = ("autogen-agentchat >= 0.7", "autogen-core >= 0.7")
-    supersedes = ("openinference.instrumentation.autogen_agentchat",)
+    supersedes = ("autogen", "autogen_agentchat")
 
     def patch(self, patches: Patches) -> None:
         """Wrap what runs; the model clients of `openai` and `anthropic` have spans of their own."""

@@ -22,10 +22,7 @@ class CrewAIInstrumentor(Instrumentor):
     """
 
     requires = ("crewai >= 1.15.15",)
-    supersedes = (
-        "openinference.instrumentation.crewai",
-        "opentelemetry.instrumentation.crewai",
-    )
+    supersedes = ("crewai",)
 
     def patch(self, patches: Patches) -> None:
         """Wrap what is imported of CrewAI, and the rest when it is."""

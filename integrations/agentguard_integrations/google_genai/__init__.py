@@ -18,6 +18,7 @@ class GoogleGenAIInstrumentor(Instrumentor):
     """
 
     requires = ("google-genai >= 1.50",)
+    supersedes = ("google_genai", "google_generativeai")
 
     def patch(self, patches: Patches) -> None:
         """Wrap the client when it is imported."""

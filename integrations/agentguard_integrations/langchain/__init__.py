@@ -30,10 +30,7 @@ class LangChainInstrumentor(Instrumentor):
     """
 
     requires = ("langchain-core >= 1.0",)
-    supersedes = (
-        "openinference.instrumentation.langchain",
-        "opentelemetry.instrumentation.langchain",
-    )
+    supersedes = ("langchain",)
 
     def patch(self, patches: Patches) -> None:
         """Give every run the handler."""

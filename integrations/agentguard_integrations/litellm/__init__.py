@@ -19,7 +19,7 @@ class LiteLLMInstrumentor(Instrumentor):
     """
 
     requires = ("litellm >= 1.100",)
-    supersedes = ("openinference.instrumentation.litellm",)
+    supersedes = ("litellm",)
 
     def patch(self, patches: Patches) -> None:
         """Wrap the functions when LiteLLM is imported, before anybody can take them from it."""

@@ -46,10 +46,7 @@ class LlamaIndexInstrumentor(Instrumentor):
     """
 
     requires = ("llama-index-core >= 0.14", "llama-index-workflows >= 2.14")
-    supersedes = (
-        "openinference.instrumentation.llama_index",
-        "opentelemetry.instrumentation.llamaindex",
-    )
+    supersedes = ("llama_index", "llamaindex")
 
     def patch(self, patches: Patches) -> None:
         """Wrap the methods of the base classes, and of the classes below them."""

@@ -20,10 +20,7 @@ class OpenAIAgentsInstrumentor(Instrumentor):
     """
 
     requires = ("openai-agents >= 0.10",)
-    supersedes = (
-        "openinference.instrumentation.openai_agents",
-        "opentelemetry.instrumentation.openai_agents",
-    )
+    supersedes = ("openai_agents",)
 
     def patch(self, patches: Patches) -> None:
         """Wrap what the SDK calls; nothing is imported before the program does."""

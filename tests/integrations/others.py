@@ -1,0 +1,65 @@
+"""Instrumentors of other projects: where each project keeps that of each library."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final
+
+__all__ = ["OTHERS", "instrumentor_of"]
+
+_MODULES: Final = {
+    "genai": "opentelemetry.instrumentation.genai",
+    "openinference": "openinference.instrumentation",
+    "traceloop": "opentelemetry.instrumentation",
+}
+_NAMES: Final = {
+    "openai": ("openai", "OpenAIInstrumentor"),
+    "anthropic": ("anthropic", "AnthropicInstrumentor"),
+    "google-genai": ("google_genai", "GoogleGenAIInstrumentor"),
+    "mcp": ("mcp", "MCPInstrumentor"),
+    "langchain": ("langchain", "LangChainInstrumentor"),
+    "llamaindex": ("llamaindex", "LlamaIndexInstrumentor"),
+    "litellm": ("litellm", "LiteLLMInstrumentor"),
+    "openai-agents": ("openai_agents", "OpenAIAgentsInstrumentor"),
+    "autogen": ("autogen_agentchat", "AutogenAgentChatInstrumentor"),
+    "crewai": ("crewai", "CrewAIInstrumentor"),
+}
+_CALLED_OTHERWISE: Final = {
+    ("genai", "google-genai"): (
+        "opentelemetry.instrumentation.google_genai",
+        "GoogleGenAiSdkInstrumentor",
+    ),
+    ("traceloop", "google-genai"): (
+        "opentelemetry.instrumentation.google_generativeai",
+        "GoogleGenerativeAiInstrumentor",
+    ),
+    ("traceloop", "mcp"): ("opentelemetry.instrumentation.mcp", "McpInstrumentor"),
+    ("traceloop", "langchain"): (
+        "opentelemetry.instrumentation.langchain",
+        "LangchainInstrumentor",
+    ),
+    ("openinference", "llamaindex"): (
+        "openinference.instrumentation.llama_index",
+        "LlamaIndexInstrumentor",
+    ),
+}
+OTHERS: Final = {
+    "openai": ("genai", "openinference", "traceloop"),
+    "anthropic": ("genai", "openinference", "traceloop"),
+    "google-genai": ("genai", "openinference", "traceloop"),
+    "mcp": ("openinference", "traceloop"),
+    "langchain": ("genai", "openinference", "traceloop"),
+    "llamaindex": ("openinference", "traceloop"),
+    "litellm": ("openinference", "traceloop"),
+    "openai-agents": ("genai", "openinference", "traceloop"),
+    "autogen": ("openinference",),
+    "crewai": ("openinference", "traceloop"),
+}
+"""Who has one: `genai` is OpenTelemetry's own."""
+
+
+def instrumentor_of(who: str, library: str) -> Any:
+    """An instrumentor of theirs, not yet instrumenting."""
+    module, name = _NAMES[library]
+    found = _CALLED_OTHERWISE.get((who, library), (f"{_MODULES[who]}.{module}", name))
+    return getattr(import_module(found[0]), found[1])()
