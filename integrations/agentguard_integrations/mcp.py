@@ -6,7 +6,6 @@ that the server's spans are part of the agent's trace. mcp 2 sends it by itself.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from typing import Any, Final
@@ -50,7 +49,7 @@ async def _call_tool(
         if scope is not None and runtime.capture_content:
             scope.record_input(arguments)
         with quietly("Sending the trace context"):
-            kwargs = _with_context(wrapped, kwargs)
+            kwargs = _with_context(kwargs)
         result = await wrapped(*args, **kwargs)
         if scope is not None:
             with quietly("Recording a tool's result"):
@@ -68,9 +67,7 @@ def _is_traced(name: str) -> bool:
     return getattr(get_current_span(), "name", "") == f"{EXECUTE_TOOL} {name}"
 
 
-def _with_context(wrapped: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    if "meta" not in inspect.signature(wrapped).parameters:
-        return kwargs
+def _with_context(kwargs: dict[str, Any]) -> dict[str, Any]:
     carrier: dict[str, str] = {}
     inject(carrier)
     return {**kwargs, "meta": {**carrier, **(kwargs.get("meta") or {})}} if carrier else kwargs

@@ -47,7 +47,8 @@ OTHERS: Final = {
     "openai": ("genai", "openinference", "traceloop"),
     "anthropic": ("genai", "openinference", "traceloop"),
     "google-genai": ("genai", "openinference", "traceloop"),
-    "mcp": ("openinference", "traceloop"),
+    # OpenInference's carries the trace context, and makes no spans.
+    "mcp": ("traceloop",),
     "langchain": ("genai", "openinference", "traceloop"),
     "llamaindex": ("openinference", "traceloop"),
     "litellm": ("openinference", "traceloop"),

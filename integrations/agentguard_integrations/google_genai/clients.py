@@ -11,7 +11,13 @@ from typing import Any
 
 from agentguard.runtime import runtime
 from agentguard.spans import chat_span, embeddings_span
-from agentguard_integrations.google_genai.answer import Answer, messages_in, model_in, most_tokens
+from agentguard_integrations.google_genai.answer import (
+    Answer,
+    compared_in,
+    messages_in,
+    model_in,
+    most_tokens,
+)
 from agentguard_integrations.instrumentor import quietly
 from agentguard_integrations.model_call import ModelCall, is_inside_model_call, time_left
 from agentguard_integrations.patches import Patches
@@ -84,7 +90,7 @@ def _begin(client: Any, args: Args, kwargs: Named) -> ModelCall | None:
     provider = "gcp.vertex_ai" if getattr(client, "vertexai", False) else "gcp.gemini"
     if kind == "llm":
         scope: Any = chat_span(model, provider=provider, max_tokens=most_tokens(body))
-        scope.given = lambda: messages_in(body)
+        scope.given = lambda: compared_in(body)
     else:
         scope = embeddings_span(model, provider=provider)
         scope.given = lambda: body
