@@ -30,7 +30,6 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 import agentguard
-from agentguard.guards.installation import watch_provider
 from agentguard.instrumentation import instrument
 from tests.integrations.others import instrumentor_of
 
@@ -309,7 +308,6 @@ def main(library: str, who: str, calls: int) -> None:
     provider.add_span_processor(
         BatchSpanProcessor(_Discard(), max_queue_size=100_000, schedule_delay_millis=50)
     )
-    watch_provider(provider)
     trace.set_tracer_provider(provider)
     call, timed = CALLS[library](), _Timer() if library in _ASYNC else _timed
     with instrumented(who, library, provider):
