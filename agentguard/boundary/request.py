@@ -59,6 +59,9 @@ class Asked(NamedTuple):
     port: int | None
 
 
+_DESTINATION: Final = "_agentguard_destination"
+
+
 def kind_asked(library: str, options: Any) -> Kind | None:
     """What kind of model the request is sent to; None for any other request."""
     if options.method != "post" and str(options.method).lower() != "post":
@@ -79,18 +82,29 @@ def asked_by(library: str, kind: Kind, client: Any, options: Any) -> Asked:
     """What the request asks of a model of that kind."""
     body = options.json_data if isinstance(options.json_data, Mapping) else {}
     model = body.get("model")
-    address = getattr(client, "base_url", None)
-    host = getattr(address, "host", None) or ""
+    _, provider, host, port = _destination(library, client)
     return Asked(
         kind,
-        _provider(library, client, host),
+        provider,
         str(model) if model is not None else None,
         _most(body),
         _content(body),
         body,
         host,
-        getattr(address, "port", None),
+        port,
     )
+
+
+def _destination(library: str, client: Any) -> tuple[object, str, str, int | None]:
+    """The client's address, and who that is: found once, as long as the address is the same."""
+    address = getattr(client, "base_url", None)
+    known: tuple[object, str, str, int | None] | None = vars(client).get(_DESTINATION)
+    if known is not None and known[0] is address:
+        return known
+    host = getattr(address, "host", None) or ""
+    found = address, _provider(library, client, host), host, getattr(address, "port", None)
+    vars(client)[_DESTINATION] = found
+    return found
 
 
 def _provider(library: str, client: Any, host: str) -> str:

@@ -20,7 +20,7 @@ from agentguard.guards.loop_answers import (
 )
 from agentguard.guards.loop_track import LONGEST_CYCLE, Circle, Step, Track
 from agentguard.guards.loop_turns import Round, Turns
-from agentguard.guards.normalise import Forms, forms
+from agentguard.guards.normalise import Forms, forms, message_forms
 from agentguard.guards.verdict import Verdict
 from agentguard.semconv import AGENT_NAME
 
@@ -283,8 +283,9 @@ def _arguments(call: Call) -> Forms:
 def _request(asked: Call | _Sent) -> Forms:
     """The forms of what is new in a request."""
     sent = asked if isinstance(asked, _Sent) else _Sent.of(asked)
-    plain, loose = forms(sent.latest)
-    place = sent.place, opening_hash(sent.opening)
+    latest, opening = sent.latest, sent.opening
+    plain, loose = message_forms(latest)
+    place = sent.place, 0 if opening is latest else opening_hash(opening)
     return (place, plain), (place, loose)
 
 

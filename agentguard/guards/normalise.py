@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["Forms", "forms", "text_form"]
+__all__ = ["Forms", "forms", "message_forms", "text_form"]
 
 Forms = tuple[object, object]
 """The plain and the loose form; equal to each other where nothing looks like noise."""
@@ -71,6 +71,8 @@ _MOST_PARSED: Final = 65_536
 _MOST_PARTS: Final = 1_000
 """Parts of a value that are looked into; a part is a value, or 64 characters of a text."""
 _DEEPEST: Final = 8
+_ROLES: Final = frozenset(("assistant", "developer", "system", "tool", "user"))
+_ROLE_AND_CONTENT: Final = 2
 _SCALARS: Final = (int, float, bool, type(None))
 _GROUPS: Final = list | tuple | set | frozenset
 
@@ -108,6 +110,17 @@ def forms(arguments: object) -> Forms:
             return simple, simple
     plain, loose, is_noisy = _walk(arguments, 0, [_MOST_PARTS])
     return plain, loose if is_noisy else plain
+
+
+def message_forms(message: object) -> Forms:
+    """The forms of a message of a conversation, which is nearly always a role and a text."""
+    if type(message) is dict and len(message) == _ROLE_AND_CONTENT:
+        content = message.get("content")
+        if type(content) is str and len(content) <= _MOST_READ and message.get("role") in _ROLES:
+            plain, loose = _long_text(content) if len(content) > _SHORT else _text(content)
+            told = message["role"], plain
+            return told, told if loose is plain else (message["role"], loose)
+    return forms(message)
 
 
 def _may_look_like_noise(text: str) -> bool:

@@ -92,7 +92,7 @@ class Tally:
         elif call.usage is not None:
             self._unpriced.append((call.provider, call.model or call.name, call.usage))
             if len(self._unpriced) >= _MOST_UNPRICED:
-                self._price()
+                self._price_if_loaded()
 
     def cost_usd(self) -> Decimal:
         """US dollars, at the prices of today; the first to ask may wait for them to be loaded."""
@@ -101,9 +101,20 @@ class Tally:
             return self.stated_cost + self._pico * _PICO
 
     def _price(self) -> None:
-        if not self._unpriced:
-            return
-        meter = _meter()
+        if self._unpriced:
+            from agentguard.prices.source import load_meter, override_file
+
+            self._price_with(load_meter(override_file()))
+
+    def _price_if_loaded(self) -> None:
+        """No call waits for the prices to be loaded."""
+        from agentguard.prices.source import loaded_meter, override_file
+
+        meter = loaded_meter(override_file())
+        if meter is not None:
+            self._price_with(meter)
+
+    def _price_with(self, meter: Meter) -> None:
         for provider, model, usage in self._unpriced:
             price = meter.price(provider, model)
             if price is None:
@@ -111,9 +122,3 @@ class Tally:
             else:
                 self._pico += price.cost(usage)
         self._unpriced.clear()
-
-
-def _meter() -> Meter:
-    from agentguard.prices.source import load_meter, override_file
-
-    return load_meter(override_file())

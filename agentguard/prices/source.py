@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +29,7 @@ __all__ = [
     "PRICES_VAR",
     "load_meter",
     "load_table",
+    "loaded_meter",
     "override_file",
     "override_rules",
     "preload",
@@ -40,7 +43,7 @@ _lock = threading.Lock()
 _meters: dict[Path | None, Meter] = {}
 _of_file: dict[Path | None, tuple[PriceRule, ...]] = {}
 _project: tuple[PriceRule, ...] = ()
-_preload_once = threading.Semaphore()
+_preloading: dict[Path | None, threading.Thread] = {}
 
 # A fork in the middle of loading would leave the child with locks whose owner is gone.
 if hasattr(os, "register_at_fork"):
@@ -87,10 +90,28 @@ def load_table(overrides: Path | None = None) -> PriceTable:
     return load_meter(overrides).table
 
 
-def preload() -> None:
-    """Load the bundled prices in the background, unless they are there."""
-    if _preload_once.acquire(blocking=False):
-        threading.Thread(target=load_meter, name="agentguard-prices", daemon=True).start()
+def preload(overrides: Path | None = None) -> None:
+    """Load the prices in the background, unless they are there or on their way."""
+    thread = threading.Thread(
+        target=partial(_preload, overrides), name="agentguard-prices", daemon=True
+    )
+    # In one step, and without the lock, which is held for as long as prices are being loaded.
+    if overrides not in _meters and _preloading.setdefault(overrides, thread) is thread:
+        thread.start()
+
+
+def loaded_meter(overrides: Path | None = None) -> Meter | None:
+    """The meter of `load_meter` where it is there; else it is loaded in the background."""
+    found = _meters.get(overrides)
+    if found is None:
+        preload(overrides)
+    return found
+
+
+def _preload(overrides: Path | None) -> None:
+    # Who asks for a cost is told what is wrong with the file.
+    with suppress(ConfigurationError):
+        load_meter(overrides)
 
 
 def override_rules(overrides: Path | None = None) -> tuple[PriceRule, ...]:

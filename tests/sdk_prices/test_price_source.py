@@ -117,3 +117,34 @@ def test_preloading_twice_is_loading_once():
         preload()
     names = [thread.name for thread in threading.enumerate()]
     assert names.count("agentguard-prices") <= 1
+
+
+def test_no_call_waits_for_prices_that_only_a_receipt_needs():
+    """A long run has them loaded beside its calls, and its cost is that of all of them."""
+    code = (
+        "import threading\n"
+        "from agentguard.guards.call import Call\n"
+        "from agentguard.guards.enforcement import admit, settle\n"
+        "from agentguard.guards.state import RunState\n"
+        "from agentguard.prices import Usage, source\n"
+        "loading = threading.Event()\n"
+        "load = source._load\n"
+        "def wait(overrides):\n"
+        "    assert threading.current_thread() is not threading.main_thread()\n"
+        "    assert loading.wait(30)\n"
+        "    return load(overrides)\n"
+        "source._load = wait\n"
+        "run = RunState('run', 'run', [])\n"
+        "for _ in range(1_500):\n"
+        "    call = Call('llm', 'gpt-4o', run, provider='openai', model='gpt-4o')\n"
+        "    call.usage = Usage(1_000, 0, 0, 0, 0)\n"
+        "    admit(call)\n"
+        "    settle(call)\n"
+        "loading.set()\n"
+        "for each in threading.enumerate():\n"
+        "    if each.name == 'agentguard-prices':\n"
+        "        each.join(30)\n"
+        "one = source.load_meter().price('openai', 'gpt-4o').cost(call.usage)\n"
+        "assert run.tally.cost_usd() * 10**12 == 1_500 * one\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
