@@ -31,7 +31,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 
 import agentguard
 from agentguard.instrumentation import instrument
-from tests.integrations.others import instrumentor_of
+from tests.integrations.others import instrument_as
 
 WARM_UP = 20
 MODEL = "gpt-4o-mini"
@@ -106,7 +106,34 @@ def answers(http: Any) -> Any:
         },
         "modelVersion": "gemini-2.5-flash",
     }
+    response: dict[str, Any] = {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "status": "completed",
+        "model": MODEL,
+        "output": [
+            {
+                "id": "msg_1",
+                "type": "message",
+                "role": "assistant",
+                "status": "completed",
+                "content": [{"type": "output_text", "text": "They do.", "annotations": []}],
+            }
+        ],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": {
+            "input_tokens": 80,
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "output_tokens": 40,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": 120,
+        },
+    }
     body = {
+        "/v1/responses": response,
         "/v1/messages": message,
         "/v1beta/models/gemini-2.5-flash:generateContent": content,
     }
@@ -116,6 +143,7 @@ def answers(http: Any) -> Any:
         words = question(zlib.crc32(request.content))
         chat["choices"][0]["message"]["content"] = f"Final Answer: {words}"
         message["content"][0]["text"] = words
+        response["output"][0]["content"][0]["text"] = words
         content["candidates"][0]["content"]["parts"][0]["text"] = words
         return http.Response(200, json=body.get(request.url.path, chat))
 
@@ -225,13 +253,13 @@ def litellm_call() -> Call:
 def agents_call() -> AsyncCall:
     """One run of one agent."""
     import openai
-    from agents import Agent, OpenAIChatCompletionsModel, Runner, set_trace_processors
+    from agents import Agent, OpenAIResponsesModel, Runner, set_trace_processors
 
     # Traces are made, for whoever takes them; the library's own exporter would send them away.
     set_trace_processors([])
     http = _http(openai)
     client = openai.AsyncOpenAI(http_client=http.AsyncClient(transport=answers(http)))
-    model = OpenAIChatCompletionsModel(model=MODEL, openai_client=client)
+    model = OpenAIResponsesModel(model=MODEL, openai_client=client)
     agent = Agent(name="Otter", instructions="Answer.", model=model)
     return lambda asked: Runner.run(agent, asked)
 
@@ -293,7 +321,7 @@ def instrumented(who: str, library: str, provider: TracerProvider) -> Any:
         instrument(["all"], provider)
         return agentguard.run("bench", guards=_guards() if who == "guarded" else [])
     if who != "none":
-        instrumentor_of(who, library).instrument(tracer_provider=provider)
+        instrument_as(who, library, provider)
     return nullcontext()
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, Final
+from typing import Final
 
-__all__ = ["OTHERS", "instrumentor_of"]
+from opentelemetry.trace import TracerProvider
+
+__all__ = ["OTHERS", "instrument_as"]
 
 _MODULES: Final = {
     "genai": "opentelemetry.instrumentation.genai",
@@ -59,8 +61,13 @@ OTHERS: Final = {
 """Who has one: `genai` is OpenTelemetry's own."""
 
 
-def instrumentor_of(who: str, library: str) -> Any:
-    """An instrumentor of theirs, not yet instrumenting."""
-    module, name = _NAMES[library]
-    found = _CALLED_OTHERWISE.get((who, library), (f"{_MODULES[who]}.{module}", name))
-    return getattr(import_module(found[0]), found[1])()
+_ALSO: Final = {("genai", "openai-agents"): ("openai",)}
+"""What else they need: OpenTelemetry's own leaves the model's calls to that of the client."""
+
+
+def instrument_as(who: str, library: str, provider: TracerProvider | None = None) -> None:
+    """Have theirs trace the library with that provider, by default the process's."""
+    for each in (library, *_ALSO.get((who, library), ())):
+        module, name = _NAMES[each]
+        found = _CALLED_OTHERWISE.get((who, each), (f"{_MODULES[who]}.{module}", name))
+        getattr(import_module(found[0]), found[1])().instrument(tracer_provider=provider)

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import agentguard
 from agentguard.demo.provider import ProviderServer
-from tests.integrations.others import instrumentor_of
+from tests.integrations.others import instrument_as
 from tests.integrations.spans import Spans
 
 
@@ -144,7 +144,7 @@ def main(library: str, order: list[str]) -> None:
         if name == "ours":
             agentguard.init(tracer_provider=provider, endpoint="http://127.0.0.1:9")
         else:
-            instrumentor_of(name, library).instrument()
+            instrument_as(name, library)
     with ProviderServer() as server:
         with agentguard.run("all together") as run:
             CALLS[library](server)
