@@ -19,7 +19,8 @@ from agentguard.guards.watchdog import wake_at
 
 __all__ = ["TimeoutGuard"]
 
-_LEFT: Final[frozenset[Kind]] = frozenset({"tool", "retrieval"})
+_LEFT: Final[frozenset[Kind]] = frozenset({"tool", "retrieval", "agent", "workflow"})
+"""What spends nothing by itself: at the deadline the watchdog stops the run that it is in."""
 
 
 class TimeoutGuard(Guard):
@@ -61,7 +62,7 @@ class TimeoutGuard(Guard):
         self._run: ReferenceType[RunState] | None = None
 
     def looks_at(self, kind: Kind) -> bool:
-        """At every sign of life; where only the end counts, a tool is left to the watchdog."""
+        """At every sign of life; where only the end counts, only at model calls."""
         is_watched = self._idle is None and self._clock is time.monotonic
         return not is_watched or kind not in _LEFT or type(self) is not TimeoutGuard
 
