@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.integrations.driving import Outcome
+from tests.integrations.driving import IN_TURNS, Outcome
 from tests.integrations.environments import ROOT, python_of
 from tests.integrations.traced import Traced
 
@@ -65,11 +65,14 @@ def run_in(python: Path, *arguments: str, env: dict[str, str] | None = None, bou
 
 
 @pytest.fixture(scope="session")
-def outcomes_of(python_with, tmp_path_factory) -> Callable[..., dict[tuple[str, str], Outcome]]:
+def outcomes_of(
+    python_with, tmp_path_factory, pytestconfig
+) -> Callable[..., dict[tuple[str, str], Outcome]]:
     """`outcomes_of("langchain", "tests.integrations.langchain.runaways")`, by form and guard.
 
     Run once, whichever of the test runner's processes is the first to ask.
     """
+    which = [] if pytestconfig.getoption("--soak") else [IN_TURNS]
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
@@ -79,7 +82,7 @@ def outcomes_of(python_with, tmp_path_factory) -> Callable[..., dict[tuple[str, 
         with said.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not said.exists():
-                done = run_in(python_with(group), "-m", module, bound=300)
+                done = run_in(python_with(group), "-m", module, *which, bound=300)
                 over = time.time()
                 assert done.returncode == 0, done.stderr[-4000:]
                 said.write_text(json.dumps({"over": over, "lines": _json_lines(done.stdout)}))

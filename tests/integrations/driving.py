@@ -3,7 +3,7 @@
 A module of `runaways` names its forms and calls `main(FORMS)`. Each form is run under each guard,
 against a provider of its own, and catches whatever it likes. One JSON line each: `Outcome`.
 
-    python -m tests.integrations.openai_client.runaways [form[:guard] ...]
+    python -m tests.integrations.openai_client.runaways [--in-turns] [form[:guard] ...]
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+from zlib import crc32
 
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -35,6 +36,13 @@ GUARDS: dict[str, Callable[[], agentguard.Guard]] = {
 STOPPED_BY = {"loop": "loop", "budget": "budget", "deadline": "timeout"}
 TURNS = 40
 """Turns that a form makes at most, where it is its own loop."""
+
+IN_TURNS = "--in-turns"
+
+
+def guard_in_turn(form: str) -> str:
+    """The guard that a form is run under where it is run under one: about a third each."""
+    return list(GUARDS)[crc32(form.encode()) % len(GUARDS)]
 
 
 @dataclass(frozen=True)
@@ -117,8 +125,13 @@ def search(query: str) -> str:
 
 
 def main(forms: Mapping[str, Form], respond: Callable[..., Any] = runaway) -> None:
-    """Run what the command line asks for, by default everything; print one line each."""
+    """Run what the command line asks for, by default everything; print one line each.
+
+    With `--in-turns`, each form under one guard, in turns.
+    """
     chosen = [name.partition(":") for name in sys.argv[1:]] or [(form, "", "") for form in forms]
+    if sys.argv[1:] == [IN_TURNS]:
+        chosen = [(form, ":", guard_in_turn(form)) for form in forms]
     provider, memory = TracerProvider(), InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(memory))
     # Spans are kept here; where they would be sent there is nobody.

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from tests.integrations.driving import STOPPED_BY, Outcome
+from collections.abc import Iterable
+
+import pytest
+
+from tests.integrations.driving import GUARDS, STOPPED_BY, Outcome, guard_in_turn
 from tests.integrations.traced import Traced
 
-__all__ = ["check_stopped", "check_traced"]
+__all__ = ["check_stopped", "check_traced", "each_runaway"]
+
+
+def each_runaway(forms: Iterable[str]) -> pytest.MarkDecorator:
+    """`form` and `guard`: every form under every guard; in a short run under one, in turns."""
+    pairs = [
+        pytest.param(form, guard, marks=() if guard == guard_in_turn(form) else pytest.mark.soak)
+        for form in forms
+        for guard in GUARDS
+    ]
+    return pytest.mark.parametrize(("form", "guard"), pairs)
 
 
 def check_stopped(outcome: Outcome) -> None:

@@ -8,11 +8,12 @@ from tests.integrations.conftest import run_in
 
 LIBRARIES = {"openai": None, "anthropic": "clients", "google-genai": "clients"}
 ORDERS = [
-    "ours",
     "ours genai openinference traceloop",
     "traceloop openinference genai ours",
-    "openinference ours",
-    "genai ours traceloop",
+    *(
+        pytest.param(order, marks=pytest.mark.soak)
+        for order in ("ours", "openinference ours", "genai ours traceloop")
+    ),
 ]
 
 

@@ -1,15 +1,12 @@
 """The `anthropic` client."""
 
-import pytest
-
 from tests.integrations.anthropic_client.runaways import FORMS
-from tests.integrations.stopping import check_stopped
+from tests.integrations.stopping import check_stopped, each_runaway
 
 MODULE = "tests.integrations.anthropic_client.runaways"
 
 
-@pytest.mark.parametrize("guard", ["loop", "budget", "deadline"])
-@pytest.mark.parametrize("form", FORMS)
+@each_runaway(FORMS)
 def test_a_runaway_is_stopped(outcomes_of, form, guard):
     """Each form is stopped by each guard, with nothing sent afterwards and every token counted.
 

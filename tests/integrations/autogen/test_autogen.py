@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.integrations.conftest import ROOT, run_in
-from tests.integrations.stopping import check_stopped
+from tests.integrations.stopping import check_stopped, each_runaway
 
 HERE = "tests.integrations.autogen"
 FOLDER = "tests/integrations/autogen"
@@ -62,15 +62,13 @@ invoke_workflow other
 """
 
 
-@pytest.mark.parametrize("guard", RAISED)
-@pytest.mark.parametrize("form", FORMS)
+@each_runaway(FORMS)
 def test_a_runaway_is_stopped(outcomes_of, form, guard):
     """Each form is stopped by each guard, with nothing sent afterwards and every token counted."""
     check_stopped(outcomes_of("autogen", f"{HERE}.runaways")[form, guard])
 
 
-@pytest.mark.parametrize("guard", RAISED)
-@pytest.mark.parametrize("form", FORMS)
+@each_runaway(FORMS)
 def test_the_caller_gets_what_stopped_it(outcomes_of, form, guard):
     """What agents and teams raise is the guard's own exception, and no `RuntimeError`."""
     assert outcomes_of("autogen", f"{HERE}.runaways")[form, guard].raised == RAISED[guard]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integrations.conftest import run_in
-from tests.integrations.stopping import check_stopped
+from tests.integrations.stopping import check_stopped, each_runaway
 
 # The first test of each process waits for it; CrewAI alone takes ten seconds to be imported.
 pytestmark = pytest.mark.timeout(320)
@@ -93,8 +93,7 @@ def _check(said: dict[str, Any], tree: str) -> None:
     assert said["spans"] == said.get("log", said["spans"]) != []
 
 
-@pytest.mark.parametrize("guard", ["loop", "budget", "deadline"])
-@pytest.mark.parametrize("form", FORMS)
+@each_runaway(FORMS)
 def test_a_runaway_is_stopped(outcomes, form, guard):
     """Each form is stopped by each guard, and its caller gets the exception that says so."""
     outcome = outcomes[form, guard]

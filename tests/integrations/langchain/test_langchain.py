@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.integrations.conftest import ROOT, run_in
-from tests.integrations.stopping import check_stopped
+from tests.integrations.stopping import check_stopped, each_runaway
 
 HERE = "tests.integrations.langchain"
 FOLDER = "tests/integrations/langchain"
@@ -33,15 +33,13 @@ SWALLOWING = {"swallowed", "parallel batch"}
 RAISED = {"loop": "LoopDetected", "budget": "BudgetExceeded", "deadline": "TimeoutExceeded"}
 
 
-@pytest.mark.parametrize("guard", RAISED)
-@pytest.mark.parametrize("form", FORMS)
+@each_runaway(FORMS)
 def test_a_runaway_is_stopped(outcomes_of, form, guard):
     """Each form is stopped by each guard, with nothing sent afterwards and every token counted."""
     check_stopped(outcomes_of("langchain", f"{HERE}.runaways")[form, guard])
 
 
-@pytest.mark.parametrize("guard", RAISED)
-@pytest.mark.parametrize("form", [form for form in FORMS if form not in SWALLOWING])
+@each_runaway([form for form in FORMS if form not in SWALLOWING])
 def test_the_caller_gets_what_stopped_it(outcomes_of, form, guard):
     """What `invoke` and its like raise is the guard's own exception."""
     outcome = outcomes_of("langchain", f"{HERE}.runaways")[form, guard]

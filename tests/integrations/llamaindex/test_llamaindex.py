@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.integrations.conftest import ROOT, run_in
-from tests.integrations.stopping import check_stopped
+from tests.integrations.stopping import check_stopped, each_runaway
 
 GROUP = "llamaindex"
 RUNAWAYS = "tests.integrations.llamaindex.runaways"
@@ -141,8 +141,7 @@ def scenarios(python_with):
     return {each["name"]: each for each in told if "name" in each}
 
 
-@pytest.mark.parametrize("guard", RAISED)
-@pytest.mark.parametrize("form", FORMS)
+@each_runaway(FORMS)
 def test_a_runaway_is_stopped(outcomes_of, form, guard):
     """Each form is stopped by each guard, and whoever called it is told by which."""
     outcome = outcomes_of(GROUP, RUNAWAYS)[form, guard]

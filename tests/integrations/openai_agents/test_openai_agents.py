@@ -1,8 +1,6 @@
 """The OpenAI Agents SDK."""
 
-import pytest
-
-from tests.integrations.stopping import check_stopped, check_traced
+from tests.integrations.stopping import check_stopped, check_traced, each_runaway
 
 GROUP = "openai-agents"
 FORMS = ["sync", "async", "stream", "parallel", "agent as a tool", "swallowing", "own model"]
@@ -16,8 +14,7 @@ invoke_workflow Agent workflow
 """
 
 
-@pytest.mark.parametrize("guard", ["loop", "budget", "deadline"])
-@pytest.mark.parametrize("form", FORMS)
+@each_runaway(FORMS)
 def test_a_runaway_is_stopped(outcomes_of, form, guard):
     """Each form is stopped by each guard, and its caller gets the guard's own exception."""
     outcome = outcomes_of(GROUP, "tests.integrations.openai_agents.runaways")[form, guard]
