@@ -59,6 +59,7 @@ class ControlClient:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._connection: http.client.HTTPConnection | None = None
+        self._closed = False
 
     @classmethod
     def from_settings(cls) -> ControlClient:
@@ -105,7 +106,11 @@ class ControlClient:
         raise BudgetRefused(f"the collector at {self.base} says: {message}", status)
 
     def close(self) -> None:
-        """Drop the connection, also under a request that is waiting for its answer."""
+        """Drop the connection, also under a request that waits; nothing is sent after.
+
+        What is asked from then on, or waits, raises BudgetUnreachable.
+        """
+        self._closed = True
         connection = self._connection
         if connection is not None and connection.sock is not None and os.getpid() == self._pid:
             import socket
@@ -123,7 +128,7 @@ class ControlClient:
         except (OSError, http.client.HTTPException) as problem:
             self._drop()
             # The server may have closed a connection that was not used for a while.
-            if is_new or isinstance(problem, TimeoutError):
+            if is_new or self._closed or isinstance(problem, TimeoutError):
                 raise self._unreachable(problem) from None
         try:
             return self._send_once(method, path, data, timeout, etag)
@@ -139,8 +144,13 @@ class ControlClient:
             make = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
             connection = self._connection = make(self._host, self._port, timeout=timeout)
         connection.timeout = timeout
-        if connection.sock is not None:
+        if connection.sock is None:
+            connection.connect()
+        else:
             connection.sock.settimeout(timeout)
+        # Who closes says so first and then looks for a socket: one of the two sees the other.
+        if self._closed:
+            raise ConnectionAbortedError("closed")
         headers = {**self._headers, "if-none-match": f'"{etag}"'} if etag else self._headers
         connection.request(method, path, data, headers)
         answer = connection.getresponse()

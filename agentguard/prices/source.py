@@ -50,6 +50,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
     )
+    # The child has what was loaded, and not the thread that was about to.
+    os.register_at_fork(after_in_child=_preloading.clear)
 
 
 def override_file(given: Path | str | None = None) -> Path | None:
@@ -92,11 +94,12 @@ def load_table(overrides: Path | None = None) -> PriceTable:
 
 def preload(overrides: Path | None = None) -> None:
     """Load the prices in the background, unless they are there or on their way."""
-    thread = threading.Thread(
-        target=partial(_preload, overrides), name="agentguard-prices", daemon=True
-    )
-    # In one step, and without the lock, which is held for as long as prices are being loaded.
-    if overrides not in _meters and _preloading.setdefault(overrides, thread) is thread:
+    # Without the lock, which is held for as long as prices are being loaded.
+    if overrides in _meters or overrides in _preloading:
+        return
+    load = partial(_preload, overrides)
+    thread = threading.Thread(target=load, name="agentguard-prices", daemon=True)
+    if _preloading.setdefault(overrides, thread) is thread:
         thread.start()
 
 

@@ -204,6 +204,17 @@ def test_closing_ends_the_thread(home, watcher):
     run.end()
 
 
+def test_closing_ends_a_watch_that_was_answered_before(home, watcher):
+    """A connection that was used before is not made anew to wait on."""
+    run = RunState("mine", "run-1")
+    wait_until(lambda: watcher._as_of > 0, 5)
+    thread = watcher._thread
+    assert thread is not None
+    watcher.close()
+    wait_until(lambda: not thread.is_alive(), 5)
+    run.end()
+
+
 def test_without_a_key_nothing_is_watched(tmp_path: Path):
     """There is nobody to ask, and no thread."""
     assert watch(Settings()) is None

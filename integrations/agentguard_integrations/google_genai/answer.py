@@ -55,7 +55,7 @@ def compared_in(body: Mapping[str, Any]) -> list[dict[str, Any]]:
         if text is None:
             messages.append(_message(turn))
         else:
-            messages.append({"role": turn.get("role") or "user", "content": text})
+            messages.append({"role": _role(turn), "content": text})
     return messages
 
 
@@ -133,10 +133,14 @@ def _usage(said: Mapping[str, Any]) -> Usage:
 
 
 def _message(turn: Mapping[str, Any]) -> dict[str, Any]:
-    role = str(turn.get("role") or "user")
     parts = list(_parts(turn))
     answers = any(part.get("type") == "tool_call_response" for part in parts)
-    return {"role": "tool" if answers else _ROLES.get(role, role), "parts": parts}
+    return {"role": "tool" if answers else _role(turn), "parts": parts}
+
+
+def _role(turn: Mapping[str, Any]) -> str:
+    role = str(turn.get("role") or "user")
+    return _ROLES.get(role, role)
 
 
 def _parts(turn: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
