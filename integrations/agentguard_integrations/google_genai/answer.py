@@ -44,7 +44,7 @@ def messages_in(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def compared_in(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The same, for guards: a message that is a text has it as its `content`.
+    """What `messages_in` gives, for guards: a message that is a text has it as its `content`.
 
     Such are compared in a fraction of the time that parts take.
     """
