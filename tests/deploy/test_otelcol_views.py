@@ -40,6 +40,7 @@ SUMMED = (
 MERGED = (
     "min(start_time) AS first", "max(end_time) AS last", "max(root_name) AS root",
     "min(first_span) AS one", "max(session) AS s", "max(user) AS u", "max(stop_reason) AS why",
+    "max(stopped_by) AS by",
     "arraySort(groupUniqArrayArray(agents)) AS a", "arraySort(groupUniqArrayArray(models)) AS m",
     "arraySort(groupUniqArrayArray(services)) AS from", "max(environment) AS e",
 )  # fmt: skip

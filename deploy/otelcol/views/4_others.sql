@@ -69,6 +69,7 @@ SELECT
     sum(s.reasoning_tokens) AS reasoning_tokens,
     sum(ifNull(s.cost, 0)) AS cost,
     max(s.stop_reason) AS stop_reason,
+    maxIf((s.start_time, s.guard::String)::Tuple(start_time DateTime64(9, 'UTC'), guard String), guard_action = 'stop') AS stopped_by,
     toDateTime(0, 'UTC') AS expires_at
 FROM otel.spans AS s
 GROUP BY project_id, ts_hour, trace_id;

@@ -10,8 +10,8 @@ from typing import Any, Final
 from agentguard_storage.queries.errors import InvalidQuery
 
 __all__ = [
-    "DIMENSIONS", "MEASURES", "MOST_DIMENSIONS", "SUMS", "TOKENS", "USAGE_DIMENSIONS", "Measure",
-    "Value", "amount", "dimensions", "measures_named",
+    "DIMENSIONS", "MEASURES", "MOST_DIMENSIONS", "OF_MODELS", "SUMS", "TOKENS", "USAGE_COLUMNS",
+    "USAGE_DIMENSIONS", "Measure", "Value", "amount", "dimensions", "measures_named",
 ]  # fmt: skip
 
 Value = int | float | Decimal | None
@@ -115,6 +115,10 @@ USAGE_DIMENSIONS: Final = frozenset(
     ("kind", "service", "environment", "agent", "provider", "model")
 )
 """Those that `usage_hourly` has too."""
+OF_MODELS: Final = frozenset(("kind", "provider", "model"))
+"""Those by which it is summed up over all the others."""
+USAGE_COLUMNS: Final = ("span_count", "error_count", "unpriced_calls", *TOKENS, "cost")
+"""What `usage_hourly` sums up."""
 MOST_DIMENSIONS: Final = 3
 _ATTRIBUTE: Final = "attr."
 _LONGEST: Final = 256

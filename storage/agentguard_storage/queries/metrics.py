@@ -12,7 +12,9 @@ from agentguard_storage.queries.errors import InvalidQuery
 from agentguard_storage.queries.hours import IN_HOURS, STARTED, TimeRange
 from agentguard_storage.queries.intervals import Interval, edges, whole_hours, zone
 from agentguard_storage.queries.measures import (
+    OF_MODELS,
     SUMS,
+    USAGE_COLUMNS,
     USAGE_DIMENSIONS,
     Measure,
     Value,
@@ -136,6 +138,17 @@ def _source(
 
 
 _OF_RANGE: Final = f"project_id = {{project:String}} AND {IN_HOURS} AND {STARTED}"
+_OF_WHOLE_HOURS: Final = (
+    "project_id = {project:String} AND ts_hour >= toDateTime({first_hour:UInt32})"
+    " AND ts_hour < toDateTime({after_hour:UInt32})"
+)
+# In these words, so that the engine reads the projection of that name in its place.
+_BY_MODEL: Final = (
+    f"(SELECT project_id, ts_hour, kind, provider, model,"
+    f" {', '.join(f'sum(u.{name}) AS {name}' for name in USAGE_COLUMNS)}"
+    f" FROM usage_hourly AS u WHERE {_OF_WHOLE_HOURS}"
+    " GROUP BY project_id, ts_hour, kind, provider, model)"
+)
 _SECOND: Final = "intDiv(toUnixTimestamp64Nano(spans.start_time), 1000000000)"
 
 
@@ -148,11 +161,8 @@ def _from_usage(sums: Sequence[str], by: Sequence[str], parameters: dict[str, An
     ends = [f"toLowCardinality(toString({name})) AS d{number}" for number, name in enumerate(by)]
     ends += [f"{_SECOND} AS second"]
     ends += [f"{SUMS[name][0]} AS a_{name}" for name in sums]
-    rows = (
-        f"SELECT {', '.join(hours)} FROM usage_hourly WHERE project_id = {{project:String}}"
-        " AND ts_hour >= toDateTime({first_hour:UInt32})"
-        " AND ts_hour < toDateTime({after_hour:UInt32})"
-    )
+    usage = _BY_MODEL if OF_MODELS.issuperset(by) else "usage_hourly"
+    rows = f"SELECT {', '.join(hours)} FROM {usage} WHERE {_OF_WHOLE_HOURS}"
     if (
         parameters["first_ns"] < parameters["first_hour"] * 10**9
         or parameters["last_ns"] >= parameters["after_hour"] * 10**9

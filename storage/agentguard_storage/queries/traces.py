@@ -103,23 +103,13 @@ SELECT
     {_TOOK} AS duration_ns,
     {", ".join(f"sum(t.{name}) AS {name}" for name in _SUMS)},
     {", ".join(f"arraySort(groupUniqArrayArray(t.{name})) AS {name}" for name in _SETS)},
-    {", ".join(f"max(t.{name}) AS {name}" for name in _ONES)}
+    {", ".join(f"max(t.{name}) AS {name}" for name in _ONES)},
+    max(t.stopped_by).2 AS guard
 FROM traces AS t
 WHERE project_id = {{project:String}} AND {IN_HOURS} AND trace_id IN {{traces:Array(String)}}
 GROUP BY trace_id
 """
 _AFTER: Final = "(toInt128(%s), trace_id) < ({after_key:Int128}, {after_trace:String})"
-
-_GUARDS: Final = f"""
-SELECT trace_id, argMax(guard, start_time) AS guard
-FROM spans
-WHERE project_id = {{project:String}} AND {IN_HOURS}
-    AND guard_action = 'stop' AND (ts_hour, trace_id) IN (
-        SELECT ts_hour, trace_id FROM traces
-        WHERE project_id = {{project:String}} AND {IN_HOURS}
-            AND trace_id IN {{traces:Array(String)}})
-GROUP BY trace_id
-"""
 
 
 def list_traces(
@@ -193,15 +183,9 @@ def _shown(reader: Reader, found: Sequence[Mapping[str, Any]]) -> list[TraceRow]
         for some in portions(found)
         for row in reader.rows(_SHOWN, _of_traces(some))
     }
-    stopped = [row for row in rows.values() if row["stop_reason"]]
-    guards = {
-        row["trace_id"]: row["guard"]
-        for some in portions(stopped)
-        for row in reader.rows(_GUARDS, _of_traces(some))
-    }
     # What has been deleted since is left out.
     shown = [rows[each["trace_id"]] for each in found if each["trace_id"] in rows]
-    return [_trace_row(row, guards.get(row["trace_id"], "")) for row in shown]
+    return [_trace_row(row) for row in shown]
 
 
 def _of_traces(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -212,8 +196,8 @@ def _of_traces(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**found, "traces": [row["trace_id"] for row in rows]}
 
 
-def _trace_row(row: Mapping[str, Any], guard: str) -> TraceRow:
+def _trace_row(row: Mapping[str, Any]) -> TraceRow:
     values = dict(row)
     values["started_at"] = moment(values.pop("start_ns"))
     values["cost"] = amount(values["cost"], values["unpriced_calls"])
-    return TraceRow(**values, guard=guard)
+    return TraceRow(**values)

@@ -59,6 +59,28 @@ def test_each_model_costs_what_its_calls_cost(reader):
     assert next(row for row in rows if row.group == ("openai", "nobody-knows")).cost is None
 
 
+class Planning(Reader):
+    """Keeps how the engine goes about each statement, and answers nothing."""
+
+    plans: list[str]
+
+    def rows(self, statement, parameters=None, **settings):
+        """What was found: nothing."""
+        plan = super().rows(f"EXPLAIN {statement}", parameters, **settings)
+        self.plans = [*getattr(self, "plans", []), "\n".join(row["explain"] for row in plan)]
+        return []
+
+
+def test_costs_by_model_are_read_from_what_is_summed_up_by_model(reader):
+    """A month of all the hours' rows takes twice as long as it may."""
+    # The range's whole hours alone: its ends are read span by span.
+    whole = TimeRange(ALL.start.replace(minute=0), ALL.end.replace(minute=0))
+    planning = Planning(reader.client, PROJECT)
+    by_model(planning, whole)
+    (plan,) = planning.plans
+    assert "ReadFromMergeTree (by_model)" in plan
+
+
 @pytest.mark.parametrize("by", ["agent", "service", "session", "user", "attr.customer.tier"])
 def test_costs_are_summed_by_anything(reader, by):
     """Whatever they are summed by, it is all of them."""

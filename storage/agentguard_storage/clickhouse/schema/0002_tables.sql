@@ -150,6 +150,7 @@ CREATE TABLE IF NOT EXISTS {local:traces} {on_cluster}
     reasoning_tokens SimpleAggregateFunction(sum, UInt64),
     cost SimpleAggregateFunction(sum, Decimal(38, 12)) COMMENT 'US dollars, of the priced calls',
     stop_reason SimpleAggregateFunction(max, String),
+    stopped_by SimpleAggregateFunction(max, Tuple(start_time DateTime64(9, 'UTC'), guard String)),
     expires_at SimpleAggregateFunction(max, DateTime('UTC')),
     INDEX trace_id_bloom trace_id TYPE bloom_filter(0.001)
 )
@@ -177,11 +178,21 @@ CREATE TABLE IF NOT EXISTS {local:usage_hourly} {on_cluster}
     cache_write_tokens SimpleAggregateFunction(sum, UInt64),
     output_tokens SimpleAggregateFunction(sum, UInt64),
     reasoning_tokens SimpleAggregateFunction(sum, UInt64),
-    cost SimpleAggregateFunction(sum, Decimal(38, 12))
+    cost SimpleAggregateFunction(sum, Decimal(38, 12)),
+    -- A month of costs by model: a hundredth of the rows.
+    PROJECTION by_model
+    (
+        SELECT project_id, ts_hour, kind, provider, model,
+            sum(span_count), sum(error_count), sum(unpriced_calls), sum(input_tokens),
+            sum(cache_read_tokens), sum(cache_write_tokens), sum(output_tokens),
+            sum(reasoning_tokens), sum(cost)
+        GROUP BY project_id, ts_hour, kind, provider, model
+    )
 )
 ENGINE = {engine:AggregatingMergeTree}
 ORDER BY (project_id, ts_hour, service, environment, kind, provider, model, agent)
-SETTINGS {kept_settings}, min_bytes_for_wide_part = 536870912;
+SETTINGS {kept_settings}, min_bytes_for_wide_part = 536870912,
+    deduplicate_merge_projection_mode = 'rebuild';
 
 -- The price list as `agentguard.prices` flattens it: which provider a name means, and what a
 -- model's tokens cost. A new list takes the old one's place at once, so that views never see half of one:

@@ -179,6 +179,7 @@ SELECT
     sum(reasoning_tokens) AS reasoning_tokens,
     sum(ifNull(cost, 0)) AS cost,
     max(stop_reason::String) AS stop_reason,
+    maxIf((s.start_time, s.guard::String)::Tuple(start_time DateTime64(9, 'UTC'), guard String), guard_action = 'stop') AS stopped_by,
     max(toDateTime(received_at) + toIntervalDay(retention_days)) AS expires_at
 FROM {local:spans} AS s
 GROUP BY project_id, ts_hour, trace_id;
