@@ -8,6 +8,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -16,7 +17,14 @@ import pytest
 
 from agentguard.cli.parts import Options
 from tests.plain_http import NO_TLS
-from tests.stack import ANY_PORTS, COMMAND, RunningStack, clean_environment, run_cli
+from tests.stack import (
+    ANY_PORTS,
+    COMMAND,
+    RunningStack,
+    clean_environment,
+    launch_stack,
+    run_cli,
+)
 
 BOUND = 60.0
 
@@ -40,11 +48,11 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not any(one.is_running() and one.status() != "zombie" for one in processes)
 
 
-def accepted(running: RunningStack) -> bool:
-    """Whether the collector takes an (empty) export with the stack's key."""
-    headers = {**running.headers, "content-type": "application/x-protobuf"}
+def accepted(otlp_http: str, key: str) -> bool:
+    """Whether the collector takes an (empty) export with that key."""
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/x-protobuf"}
     try:
-        url = f"{running.otlp_http}/v1/traces"
+        url = f"{otlp_http}/v1/traces"
         return httpx2.post(url, content=b"", headers=headers, timeout=5, verify=NO_TLS).is_success
     except httpx2.HTTPError:
         return False
@@ -54,6 +62,35 @@ def accepted(running: RunningStack) -> bool:
 def used(tmp_path_factory) -> Path:
     """A data directory for all tests that a first start, which makes everything, is not about."""
     return tmp_path_factory.mktemp("used") / "data"
+
+
+@dataclass
+class Mortal:
+    """An `agentguard up` on one directory, for tests that kill it or parts of it."""
+
+    data_dir: Path
+    current: RunningStack | None = None
+
+    def running(self) -> RunningStack:
+        """What the test before left running, or else a new start."""
+        if self.current is None or self.current.process.popen.poll() is not None:
+            self.start()
+        assert self.current is not None
+        return self.current
+
+    def start(self, *flags: str) -> RunningStack:
+        """Start it, after it was killed."""
+        self.current = launch_stack(self.data_dir, *flags)
+        return self.current
+
+
+@pytest.fixture(scope="module")
+def mortal(used: Path) -> Iterator[Mortal]:
+    """One for all kills: a start takes longer than what is looked at after it."""
+    one = Mortal(used)
+    yield one
+    if one.current is not None:
+        one.current.process.stop(60)
 
 
 @pytest.fixture
@@ -87,7 +124,7 @@ def test_one_json_line_with_everything_needed(stack):
     assert {"otlp_http", "otlp_grpc", "api", "clickhouse", "api_key", "data_dir", "pids"} == set(
         stack.ready
     )
-    assert accepted(stack)
+    assert accepted(stack.otlp_http, stack.api_key)
     client = clickhouse_connect.get_client(dsn=stack.clickhouse)
     assert client.command("SELECT currentDatabase()") == "agentguard"
     client.close()
@@ -102,14 +139,14 @@ def test_secrets_on_disk_are_for_the_owner_alone(stack):
         assert mode & 0o077 == 0, name
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_one_signal_ends_everything(popen, used, number):
-    """After one Ctrl-C or SIGTERM nothing runs, the exit code is 0, stdout had one line."""
-    process = popen("--print-json", f"--data-dir={used}")
-    json.loads(process.stdout.readline())
+def test_sigterm_ends_everything(popen, used):
+    """After one SIGTERM nothing runs, workers included, the exit code is 0, stdout had one line."""
+    process = popen("--print-json", f"--data-dir={used}", "--workers=2")
+    ready = json.loads(process.stdout.readline())
+    assert accepted(ready["otlp_http"], ready["api_key"])
     children = family(process.pid)
-    assert len(children) >= 2
-    process.send_signal(number)
+    assert len(children) >= 4
+    process.send_signal(signal.SIGTERM)
     rest, log = process.communicate(timeout=BOUND)
     assert process.returncode == 0, log
     assert rest == ""
@@ -117,49 +154,9 @@ def test_one_signal_ends_everything(popen, used, number):
     assert "Traceback" not in log
 
 
-def test_second_ctrl_c_forces(popen, used):
-    """A child that hangs does not keep a user who presses Ctrl-C twice."""
-    process = popen("--print-json", f"--data-dir={used}")
-    pids = json.loads(process.stdout.readline())["pids"]
-    children = family(process.pid)
-    os.kill(pids["engine"], signal.SIGSTOP)
-    process.send_signal(signal.SIGINT)
-    until(lambda: not psutil.pid_exists(pids["collectors"]))
-    process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 130
-    until(lambda: gone(children))
-
-
-def test_killed_supervisor_leaves_nothing(start_stack, used):
-    """After `kill -9` of the supervisor all children end, and the same ports serve again."""
-    running = start_stack(used)
-    children = family(running.process.pid)
-    ports = [running.ready[name].rpartition(":")[2] for name in ("otlp_http", "otlp_grpc")]
-    ports.append(running.clickhouse.rpartition(":")[2].partition("/")[0])
-    names = ("--otlp-http-port", "--otlp-grpc-port", "--clickhouse-port")
-    running.process.kill()
-    flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)]
-    again = start_stack(used, *flags)
-    assert gone(children)
-    assert again.otlp_http == running.otlp_http
-    assert accepted(again)
-
-
-def test_restart_after_everything_was_killed(start_stack, used):
-    """The same directory starts again after `kill -9` of all, and its key is still good."""
-    first = start_stack(used)
-    everything = [*family(first.process.pid), psutil.Process(first.process.pid)]
-    for process in everything:
-        process.kill()
-    psutil.wait_procs(everything, timeout=10)
-    second = start_stack(used)
-    assert second.api_key == first.api_key
-    assert accepted(second)
-
-
-def test_killed_children_come_back_on_their_ports(start_stack, used):
+def test_killed_children_come_back_on_their_ports(mortal):
     """A killed engine or collector is started again where it was; `endpoints.json` follows."""
-    running = start_stack(used)
+    running = mortal.running()
     before = running.ready["pids"]
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
@@ -168,8 +165,50 @@ def test_killed_children_come_back_on_their_ports(start_stack, used):
         return json.loads((running.data_dir / "endpoints.json").read_text())["pids"]
 
     until(lambda: not set(pids().values()) & set(before.values()))
-    until(lambda: accepted(running))
+    until(lambda: accepted(running.otlp_http, running.api_key))
     until(lambda: running.cli("traces").returncode == 0)
+
+
+def test_killed_supervisor_leaves_nothing(mortal):
+    """After `kill -9` of the supervisor all children end, and the same ports serve again."""
+    running = mortal.running()
+    children = family(running.process.pid)
+    ports = [running.ready[name].rpartition(":")[2] for name in ("otlp_http", "otlp_grpc")]
+    ports.append(running.clickhouse.rpartition(":")[2].partition("/")[0])
+    names = ("--otlp-http-port", "--otlp-grpc-port", "--clickhouse-port")
+    running.process.kill()
+    again = mortal.start(*(f"{name}={port}" for name, port in zip(names, ports, strict=True)))
+    assert gone(children)
+    assert again.otlp_http == running.otlp_http
+    assert accepted(again.otlp_http, again.api_key)
+
+
+def test_restart_after_everything_was_killed(mortal):
+    """The same directory starts again after `kill -9` of all, and its key is still good."""
+    first = mortal.running()
+    everything = [*family(first.process.pid), psutil.Process(first.process.pid)]
+    for process in everything:
+        process.kill()
+    # Only its parent can take a dead supervisor from the process table.
+    first.process.kill()
+    psutil.wait_procs(everything, timeout=10)
+    second = mortal.start()
+    assert second.api_key == first.api_key
+    assert accepted(second.otlp_http, second.api_key)
+
+
+def test_second_ctrl_c_forces(mortal):
+    """A child that hangs does not keep a user who presses Ctrl-C twice."""
+    running = mortal.running()
+    pids = running.ready["pids"]
+    process = running.process.popen
+    children = family(process.pid)
+    os.kill(pids["engine"], signal.SIGSTOP)
+    process.send_signal(signal.SIGINT)
+    until(lambda: not psutil.pid_exists(pids["collectors"]))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    until(lambda: gone(children))
 
 
 def test_two_on_one_directory(stack):
@@ -194,7 +233,7 @@ def test_taken_port_is_named_with_its_flag(tmp_path, flag):
 
 
 def test_people_see_endpoints_and_the_key_once(popen, tmp_path):
-    """The panel shows a new key at the first start and never again."""
+    """The panel shows a new key at the first start and never again; one Ctrl-C ends everything."""
     shown = []
     for _ in range(2):
         process = popen(f"--data-dir={tmp_path / 'data'}")
@@ -203,8 +242,13 @@ def test_people_see_endpoints_and_the_key_once(popen, tmp_path):
             lines.append(line)
             if "Ctrl-C ends it" in line:
                 break
+        children = family(process.pid)
+        assert len(children) >= 2
         process.send_signal(signal.SIGINT)
-        assert process.wait(BOUND) == 0
+        rest, log = process.communicate(timeout=BOUND)
+        assert process.returncode == 0, log
+        assert gone(children)
+        assert "Traceback" not in rest + log
         shown.append("".join(lines))
     key = json.loads((tmp_path / "data" / "endpoints.json").read_text())["api_key"]
     assert key in shown[0]
@@ -213,15 +257,6 @@ def test_people_see_endpoints_and_the_key_once(popen, tmp_path):
     for panel in shown:
         assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:" in panel
         assert "agentguard traces" in panel
-
-
-def test_several_workers(start_stack, used):
-    """`--workers 2` serves on the same two ports and ends as cleanly."""
-    running = start_stack(used, "--workers=2")
-    assert accepted(running)
-    children = family(running.process.pid)
-    assert running.process.stop(BOUND) == 0
-    assert gone(children)
 
 
 def test_clickhouse_elsewhere(engine, start_stack, tmp_path):
