@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling, Scheduling
 
 from agentguard_storage.embedded.credentials import Credentials
 from tests.pipeline import Pipeline
@@ -19,12 +21,29 @@ os.environ["COLUMNS"] = "200"
 
 __all__ = ["stack", "start_stack"]
 
+# What the files of one of these share takes long to make, and each worker would make it anew.
+_TOGETHER = ("docs", "isolation", "mcp_server")
+
 _LEFT_OUT = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --soak."""
     parser.addoption("--soak", action="store_true", help="also run the long forms, marked soak")
+
+
+class _ByFolderOrFile(LoadFileScheduling):
+    """Keeps a file's tests in one worker, and those of some folders."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        _, folder, *_ = (*Path(file).parts, "")
+        return folder if folder in _TOGETHER else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    """Take ours where files are to be kept together."""
+    return _ByFolderOrFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
