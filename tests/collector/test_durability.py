@@ -264,7 +264,11 @@ def test_the_end_of_the_parent_is_the_end_of_the_collector(launch: Launch) -> No
 
 
 def test_a_worker_that_dies_is_replaced(launch: Launch) -> None:
-    """With several workers, the ports answer on after one is killed."""
+    """With several workers the ports answer on after one is killed, and a stop ends all.
+
+    Even while a worker is replaced: that which takes a dead one's place is not left behind, and
+    nobody waits for it.
+    """
     collector = launch("--workers", "2")
     parent = psutil.Process(collector.process.pid)
     before = {child.pid for child in parent.children()}
@@ -279,16 +283,9 @@ def test_a_worker_that_dies_is_replaced(launch: Launch) -> None:
             return client.get(f"{collector.url}/healthz").status_code == 200
 
     wait_until(answers)
-    assert collector.process.stop() == 0
-
-
-def test_a_stop_while_a_worker_is_replaced_ends_all(launch: Launch) -> None:
-    """The worker that takes a dead one's place is not left behind, and nobody waits for it."""
-    collector = launch("--workers", "2")
-    parent = psutil.Process(collector.process.pid)
-    victim = parent.children()[0]
-    victim.kill()
-    wait_until(lambda: victim not in parent.children())
+    next_victim = parent.children()[0]
+    next_victim.kill()
+    wait_until(lambda: next_victim not in parent.children())
     children = parent.children()
     assert collector.process.stop(15) == 0
     assert not [child for child in children if child.is_running()]
