@@ -23,6 +23,7 @@ from tests.storage.export.exporting import held
 from tests.storage.telemetry.telemetry_store import Store
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
+SCOPES = ("--scope", "ingest", "--scope", "read")
 
 
 def get(pipeline: Pipeline, **parameters: str) -> httpx2.Response:
@@ -36,12 +37,15 @@ def get(pipeline: Pipeline, **parameters: str) -> httpx2.Response:
     )
 
 
-def send(pipeline: Pipeline, body: bytes, kind: str = "application/x-protobuf") -> None:
-    """Send spans as an exporter does."""
+def send(
+    pipeline: Pipeline, body: bytes, kind: str = "application/x-protobuf", key: str = ""
+) -> None:
+    """Send spans as an exporter does, with the stack's key or another."""
+    authorization = f"Bearer {key or pipeline.api_key}"
     httpx2.post(
         f"{pipeline.otlp_http}/v1/traces",
         content=body,
-        headers={**pipeline.stack.headers, "content-type": kind},
+        headers={"authorization": authorization, "content-type": kind},
         timeout=60,
         verify=NO_TLS,
     ).raise_for_status()
@@ -159,25 +163,31 @@ def test_others_are_answered_while_an_export_waits(pipeline, many):
         assert next(other.traces(page_size=1))
 
 
-def test_a_second_collector_makes_an_equal_store(start_stack, tmp_path):
+def test_a_second_collector_makes_an_equal_store(pipeline, start_stack, tmp_path):
     """OTLP/JSON of one collector, sent to another one over HTTP, is the same in every table."""
-    first = Pipeline(start_stack(tmp_path / "first"))
+    # The one has a project of its own among those of all tests; the other is new.
+    project = json.loads(pipeline.stack.cli("projects", "create", "exported", "--json").stdout)
+    made = pipeline.stack.cli("keys", "create", "--project", "exported", *SCOPES, "--json")
+    key = json.loads(made.stdout)["api_key"]
     second = Pipeline(start_stack(tmp_path / "second"))
     for batch in Workload(SHORT, seed=3).batches(time.time_ns):
-        send(first, batch.body)
+        send(pipeline, batch.body, key=key)
         if batch.index == 3:
             break
-    first.wait_until_stored()
+    pipeline.wait_until_stored()
     now = datetime.now(UTC)
-    with Client(first.otlp_http, first.api_key) as client:
+    with Client(pipeline.otlp_http, key) as client:
         path = tmp_path / "spans.otlp.ndjson"
         client.export(path, "otlp-ndjson", start=now - timedelta(hours=1), end=now)
     for line in path.read_bytes().splitlines():
         send(second, line, "application/json")
     second.wait_until_stored()
     rows = [
-        held(Store(each.stack.clickhouse, connect(each.stack.clickhouse)), each.project)
-        for each in (first, second)
+        held(Store(dsn, connect(dsn)), of)
+        for dsn, of in (
+            (pipeline.stack.clickhouse, project["id"]),
+            (second.stack.clickhouse, second.project),
+        )
     ]
     assert len(rows[0]["spans"]) > 1_000
     assert rows[0] == rows[1]
