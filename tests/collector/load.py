@@ -1,4 +1,4 @@
-"""Sends batches without pause and remembers which of them were acknowledged."""
+"""Sends batches all the time and remembers which of them were acknowledged."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from tests.collector.otlp_samples import identity, make_request, make_span
 class Load:
     """`send` posts a serialised batch and returns the status; it may raise httpx2.HTTPError.
 
-    Each batch is sent until it is acknowledged, as an exporter does.
+    Each batch is sent until it is acknowledged, as an exporter does. A thread rests for `pause_s`
+    after each: without it, making spans takes the processor from what is tested.
     """
 
     send: Callable[[bytes], int]
     spans_per_batch: int = 20
+    pause_s: float = 0.02
     acknowledged: set[str] = field(default_factory=set)
     statuses: set[int] = field(default_factory=set)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -44,6 +46,7 @@ class Load:
             while not self._accepted(body):
                 self._stop.wait(0.02)
             self.acknowledged.update(map(identity, spans))
+            self._stop.wait(self.pause_s)
 
     def _accepted(self, body: bytes) -> bool:
         try:
