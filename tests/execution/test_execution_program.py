@@ -87,7 +87,7 @@ def work(turn):
         return 0
 
 if __name__ == "__main__":
-    with multiprocessing.get_context(sys.argv[1]).Pool(4) as pool:
+    with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
         print("done", sum(pool.map(work, range(60), chunksize=1)))
 """
 
