@@ -15,7 +15,7 @@ from agentguard.boundary.answer import note_answer
 from agentguard.boundary.request import Asked, asked_by, kind_asked
 from agentguard.boundary.span import begin_span, end_span
 from agentguard.errors import Refused
-from agentguard.guards.call import Call, Outcome
+from agentguard.guards.call import Call, Kind, Outcome
 from agentguard.guards.enforcement import admit, proceed, settle
 from agentguard.guards.implied import place_for_request
 from agentguard.guards.place import Place, at, call_over, expected_call
@@ -46,8 +46,11 @@ def take_off(library: str, client: Any, options: Any) -> Flight | None:
         place = place_for_request() if kind is not None else None
         if kind is None or place is None:
             return None
+        call = expected_call(place)
+        if call is not None and _is_a_part_of(call, kind, library):
+            return Flight(call, is_own=False, is_here=place.call is call)
         asked = asked_by(library, kind, client, options)
-        flight = _flight(asked, place)
+        flight = _flight(asked, place, call)
     except Exception:
         log.warning("A model call could not be guarded, and is made", exc_info=True)
         return None
@@ -66,11 +69,21 @@ def take_off(library: str, client: Any, options: Any) -> Flight | None:
     return flight
 
 
-def _flight(asked: Asked, place: Place) -> Flight:
-    call = expected_call(place)
+def _is_a_part_of(call: Call, kind: Kind, library: str) -> bool:
+    """Whether the request is all that a call told, which was admitted by that, still lacked.
+
+    Not where its request is to be traced inside a span of others, and not when it has its answer:
+    that is another call, of which the guards are asked.
+    """
+    if not (call.is_told and call.admitted and call.kind == kind) or call.answered:
+        return False
+    return call.traced_by != "other" or library not in runtime.traced_clients
+
+
+def _flight(asked: Asked, place: Place, call: Call | None) -> Flight:
     if call is not None and not call.answered:
         _fill_in(call, asked)
-        return Flight(call, is_own=False)
+        return Flight(call, is_own=False, is_here=place.call is call)
     call = Call(
         asked.kind,
         asked.model or asked.kind,
@@ -100,6 +113,8 @@ def _fill_in(call: Call, asked: Asked) -> None:
 class Flight:
     """A call that was admitted. `is_own`: no span stands for it, so it is settled here.
 
+    `is_here`: what is inside finds the call without being told.
+
     As a context manager it is what requests and spans inside belong to, and it turns what a
     request failed with into the reason where the run was stopped meanwhile.
     """
@@ -107,6 +122,7 @@ class Flight:
     __slots__ = (
         "_attempts",
         "_flight_token",
+        "_is_here",
         "_place_token",
         "call",
         "is_own",
@@ -114,8 +130,9 @@ class Flight:
         "span",
     )
 
-    def __init__(self, call: Call, *, is_own: bool) -> None:
+    def __init__(self, call: Call, *, is_own: bool, is_here: bool = False) -> None:
         self.call = call
+        self._is_here = is_here
         self.is_own = is_own
         self.is_under_way = False
         self.span: Span | None = None
@@ -127,7 +144,8 @@ class Flight:
     def __enter__(self) -> Self:
         self.is_under_way = True
         self._flight_token = _flight_here.set(self)
-        self._place_token = attach(at(Place(self.call.run, self.call), span=self.span))
+        if not self._is_here or self.span is not None:
+            self._place_token = attach(at(Place(self.call.run, self.call), span=self.span))
         return self
 
     def __exit__(

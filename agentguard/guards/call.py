@@ -60,6 +60,8 @@ class Call:
     attempts = 0
     """Requests sent for this call: retries of one call are one call."""
     admitted = False
+    is_told = False
+    """Whether what the model is asked was known at the start: its request need not be read too."""
     passed: tuple[tuple[RunState, Guard], ...] = ()
     """The guards that let it begin, and have yet to be told how it ended, with their runs."""
     answered = False

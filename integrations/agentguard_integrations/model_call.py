@@ -67,6 +67,8 @@ class ModelCall:
         self._context = scope.open()
         place = current_place(self._context)
         self._call = place.call if place is not None else None
+        if self._call is not None:
+            self._call.is_told = scope.given is not None
         self._reader = reader(self._call)
 
     @property
