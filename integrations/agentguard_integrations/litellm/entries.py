@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from agentguard.guards.call import Kind
@@ -102,16 +102,21 @@ def _seller(model: str, kwargs: dict[str, Any]) -> tuple[str, str]:
     """The model's own name, and who sells it, by the conventions' names."""
     provider = kwargs.get("custom_llm_provider")
     try:
-        from litellm import get_llm_provider  # type: ignore[import-not-found]  # installed here
-
-        model, found, *_ = get_llm_provider(
-            model, custom_llm_provider=provider, api_base=kwargs.get("api_base")
-        )
+        model, found = _resolved(model, provider, kwargs.get("api_base"))
         provider = provider or found
     except Exception:
         log.debug("LiteLLM does not know whose model %s is", model, exc_info=True)
     named = str(provider or "unknown")
     return model, _PROVIDERS.get(named, named)
+
+
+@lru_cache(256)
+def _resolved(model: str, provider: str | None, api_base: str | None) -> tuple[str, str]:
+    """What LiteLLM makes of the name, which takes it as long as a span; not kept where it fails."""
+    from litellm import get_llm_provider  # type: ignore[import-not-found]  # installed here
+
+    found = get_llm_provider(model, custom_llm_provider=provider, api_base=api_base)
+    return found[0], found[1]
 
 
 def _limited(kwargs: dict[str, Any], call: ModelCall) -> dict[str, Any]:
