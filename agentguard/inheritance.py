@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from opentelemetry import baggage
 from opentelemetry.context import Context, create_key, get_current, set_value
-from opentelemetry.sdk.trace import ReadableSpan, Span
+from opentelemetry.sdk.trace import Span
 from opentelemetry.util.types import AttributeValue
 
 from agentguard.semconv import AGENT_ID, AGENT_NAME, CONVERSATION_ID, RUN_ID, RUN_NAME, SESSION_ID
@@ -64,8 +64,10 @@ def hand_down(span: Span, attributes: Attributes) -> None:
         span.set_attributes(missing)
 
 
-def attributes_of(span: ReadableSpan) -> Attributes:
+def attributes_of(span: object) -> Attributes:
     """The span's attributes, to be read and not to be kept."""
     # OpenTelemetry's own mapping takes a lock and two calls in Python for each look-up.
     plain = getattr(getattr(span, "_attributes", None), "_dict", None)
-    return plain if isinstance(plain, dict) else dict(span.attributes or {})
+    if isinstance(plain, dict):
+        return plain
+    return dict(getattr(span, "attributes", None) or {})

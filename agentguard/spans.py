@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanKind
 from agentguard import semconv
 from agentguard.answer_attributes import answer_attributes
 from agentguard.content import to_message, to_messages
-from agentguard.inheritance import inherited, with_inherited
+from agentguard.inheritance import attributes_of, inherited, with_inherited
 from agentguard.prices.model import Usage
 from agentguard.span_scope import Attributes, SpanScope, present
 
@@ -148,9 +148,9 @@ class ChatSpan(SpanScope):
         call = self._call
         if call is not None and self.span.is_recording():
             if call.span is self.span:
-                said = getattr(self.span, "attributes", None) or {}
+                said = attributes_of(self.span)
                 told = answer_attributes(call)
-                self._set({key: value for key, value in told.items() if key not in said})
+                self.span.set_attributes({k: v for k, v in told.items() if k not in said})
             else:
                 self.span.set_attribute(semconv.WRAPS_MODEL_CALL, True)
         super().close(error)
