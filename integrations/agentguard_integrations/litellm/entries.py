@@ -21,6 +21,7 @@ __all__ = ["patch"]
 
 log = logging.getLogger("agentguard")
 
+_DEFAULT_S: Final = 600
 # What each function is, and the argument that holds what the model is sent.
 _FUNCTIONS: Final[dict[str, tuple[Kind, str]]] = {
     "completion": ("llm", "messages"),
@@ -124,4 +125,14 @@ def _limited(kwargs: dict[str, Any], call: ModelCall) -> dict[str, Any]:
     left, own = call.time_left, kwargs.get("timeout")
     if left is None or not (own is None or isinstance(own, int | float)):
         return kwargs
+    if own is None and left >= _own_timeout(kwargs):
+        return kwargs
     return {**kwargs, "timeout": left if own is None else min(own, left)}
+
+
+def _own_timeout(kwargs: dict[str, Any]) -> float:
+    """The shortest of the seconds that LiteLLM may give a request that says none."""
+    import litellm
+
+    said = kwargs.get("request_timeout"), getattr(litellm, "request_timeout", None), _DEFAULT_S
+    return min(each for each in said if isinstance(each, int | float))
