@@ -89,7 +89,8 @@ def read_contents(reader: Reader, trace_id: str, found: Columns) -> list[Content
     """Return what spans of one trace carry, from their `COLUMNS`.
 
     Long texts are read too, and where there are some: values that are no text, events and links.
-    Most spans have none, and each column of arrays takes its time.
+    Most spans have none, and each column of arrays takes its time. An attribute whose text has
+    expired before its span is left out.
     """
     texts = _read_texts(reader, trace_id, found["content_blobs"], found["arrived"])
     beside = zip(found["content_of"], found["extras"], strict=True)
@@ -118,7 +119,9 @@ def _attributes(
 ) -> dict[str, object]:
     attributes = plain_map(keys, values, types)
     for key, form, hashes in zip(content_keys, forms, blobs, strict=True):
-        attributes[key] = joined(form, [texts[number] for number in hashes])
+        # Both are dropped when they have expired, but not in the same moment.
+        if all(number in texts for number in hashes):
+            attributes[key] = joined(form, [texts[number] for number in hashes])
     return attributes
 
 

@@ -73,6 +73,22 @@ def recorded(store):
     return store.reader("prj_one_trace"), trace_id.hex(), call.span_id.hex()
 
 
+def test_a_text_that_expired_before_its_span_is_left_out(store):
+    """The trace opens all the same, with everything else that its spans carried."""
+    trace_id = os.urandom(16)
+    call = span_at(1, 4, trace_id, attributes=CALL)
+    store.insert([request_of(call)], project="prj_expired")
+    store.client.command(
+        "ALTER TABLE blobs DELETE WHERE project_id = 'prj_expired'",
+        settings={"mutations_sync": 1},
+    )
+    found = get_trace(store.reader("prj_expired"), trace_id.hex())
+    assert found is not None
+    [span] = found.spans
+    assert "input.value" not in span.attributes
+    assert span.attributes["count"] == 3
+
+
 def test_a_trace_comes_with_its_figures(recorded):
     """Sums, times, names and the critical path are those of its spans."""
     reader, trace_id, _ = recorded
