@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from agentguard_storage.queries.contents import SpanEvent
@@ -228,6 +228,8 @@ values = st.recursive(
     st.sampled_from(["llm", "tool", "retrieval"]),
 )
 @example({"gen_ai.input.messages": [{"type": []}, {"parts": [{"type": {}}]}]}, "llm")
+# Nested values are slow to make where other tests have the processor.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_that_was_sent_breaks_it(attributes, kind):
     """Whatever stands where messages are expected, there are messages of text, or none."""
     said = messages_of(span_with(attributes, kind=kind), limit=5, newest=2)
