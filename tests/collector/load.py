@@ -10,18 +10,19 @@ import httpx2
 
 from tests.collector.otlp_samples import identity, make_request, make_span
 
+# Without a rest after each batch, making spans takes the processor from what is tested.
+_REST_S = 0.02
+
 
 @dataclass
 class Load:
     """`send` posts a serialised batch and returns the status; it may raise httpx2.HTTPError.
 
-    Each batch is sent until it is acknowledged, as an exporter does. A thread rests for `pause_s`
-    after each: without it, making spans takes the processor from what is tested.
+    Each batch is sent until it is acknowledged, as an exporter does.
     """
 
     send: Callable[[bytes], int]
     spans_per_batch: int = 20
-    pause_s: float = 0.02
     acknowledged: set[str] = field(default_factory=set)
     statuses: set[int] = field(default_factory=set)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -46,7 +47,7 @@ class Load:
             while not self._accepted(body):
                 self._stop.wait(0.02)
             self.acknowledged.update(map(identity, spans))
-            self._stop.wait(self.pause_s)
+            self._stop.wait(_REST_S)
 
     def _accepted(self, body: bytes) -> bool:
         try:

@@ -22,6 +22,7 @@ __all__ = ["patch"]
 log = logging.getLogger("agentguard")
 
 _DEFAULT_S: Final = 600
+"""What LiteLLM gives a request, in seconds, where nothing says otherwise."""
 # What each function is, and the argument that holds what the model is sent.
 _FUNCTIONS: Final[dict[str, tuple[Kind, str]]] = {
     "completion": ("llm", "messages"),
