@@ -88,8 +88,8 @@ class Claims:
     def claim(self, traces: Traces, owner: bytes) -> set[bytes] | None:
         """Claim spans for a record.
 
-        None: all are distinct and new. Otherwise the keys of those that belong to another record,
-        which may be none of them when ids repeat or were claimed by this owner before.
+        None: all are distinct and none is another record's. Otherwise the keys of those that are,
+        which may be none of them when ids repeat.
         """
         heads = sorted((trace, owner + b"".join(ids)) for trace, ids in traces.items())
         known = [trace for trace, _ in heads if self._in_old(trace)]
@@ -101,7 +101,7 @@ class Claims:
         taken = {key for trace in known for key in self._claim_each(trace, traces[trace], owner)}
         self.count += sum(map(len, traces.values()))
         repeats = any(len(set(ids)) != len(ids) for ids in traces.values())
-        return taken if known or repeats or added != len(heads) else None
+        return taken if taken or repeats else None
 
     def _in_old(self, trace: bytes) -> bool:
         return self._old is not None and self._txn.get(trace, db=self._old) is not None

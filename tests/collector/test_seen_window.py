@@ -38,7 +38,16 @@ def test_new_spans_are_new_and_known_ones_are_known(tmp_path: Path) -> None:
         assert claims.claim(first, b"owner--1") is None
     with open_window(tmp_path) as window, window.claims() as claims:
         assert claims.claim(second | first, b"owner--2") == keys(first)
-        assert claims.claim(first, b"owner--1") == set()
+        assert claims.claim(first, b"owner--1") is None
+
+
+def test_the_rest_of_a_trace_is_new_as_a_whole(tmp_path: Path) -> None:
+    """Spans that come after others of their trace are kept as they were sent, not taken apart."""
+    (trace,) = batch(0)
+    with open_window(tmp_path) as window:
+        for owner, span in enumerate((b"span---1", b"span---2", b"span---3")):
+            with window.claims() as claims:
+                assert claims.claim({trace: [span]}, b"owner--%d" % owner) is None
 
 
 def test_a_span_that_repeats_in_its_batch_is_noticed(tmp_path: Path) -> None:
@@ -72,7 +81,7 @@ def test_whatever_came_before_each_span_has_one_owner(batches: list[Traces]) -> 
         for number, traces in enumerate(batches):
             with window.claims() as claims:
                 taken = claims.claim(traces, b"owner--%d" % number)
-            assert taken == {key for key in keys(traces) if owners[key] != number}
+            assert (taken or set()) == {key for key in keys(traces) if owners[key] != number}
 
 
 def test_one_project_s_spans_do_not_hide_another_s(tmp_path: Path) -> None:
