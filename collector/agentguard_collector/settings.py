@@ -32,7 +32,7 @@ class Settings:
     max_wal_bytes: int = 2048 * MIB
     segment_bytes: int = 32 * MIB
     segment_spans: int = 60_000
-    segment_seconds: float = 0.4
+    segment_seconds: float = 0.6
     quiet_segment_seconds: float = 0.1
     insert_timeout: float = 60.0
     drain_timeout: float = 10.0
