@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -61,6 +62,15 @@ _PROBLEM: Final = "application/problem+json"
 logging.getLogger("mcp.server.streamable_http").setLevel(logging.WARNING)
 
 
+class Refusal(Protocol):
+    """Why a request is not served now."""
+
+    message: str
+    http_status: int
+    retry_after: float | None
+    """Seconds."""
+
+
 class Host(Protocol):
     """What the collector gives: see its seam for applications of other packages."""
 
@@ -72,23 +82,33 @@ class Host(Protocol):
     def reader(self) -> Callable[[str], Reader]:
         """Makes a project's reader; may wait."""
 
+    @property
+    def turn(self) -> Turn:
+        """What each request of a key is served in."""
+
+
+Turn = Callable[[str], AbstractAsyncContextManager[Refusal | None]]
+
 
 def collector_app(host: Host) -> Endpoint:
     """The application that the collector mounts at PATH."""
     hosts = os.environ.get(HOSTS_VAR, "").split(",")
     service = Service(Backend(host.control, host.reader), _caller)
-    return Endpoint(host.control.verifier, confirming(service), hosts)
+    return Endpoint(host.control.verifier, host.turn, confirming(service), hosts)
 
 
 class Endpoint:
     """An ASGI application for PATH; requests are served while its `lifespan()` lasts.
 
-    `answer` is asked on behalf of those whose key `verifier` knows. `hosts` are names, beside
-    those of this machine, under which browsers may reach it.
+    `answer` is asked on behalf of those whose key `verifier` knows, in their `turn`. `hosts` are
+    names, beside those of this machine, under which browsers may reach it.
     """
 
-    def __init__(self, verifier: KeyVerifier, answer: Answer, hosts: Iterable[str] = ()) -> None:
+    def __init__(
+        self, verifier: KeyVerifier, turn: Turn, answer: Answer, hosts: Iterable[str] = ()
+    ) -> None:
         self._verifier = verifier
+        self._turn = turn
         self._hosts = _LOOPBACK | {host.strip().lower() for host in hosts if host.strip()}
         self._sessions = StreamableHTTPSessionManager(
             make_server(NAME, answer, instructions=INSTRUCTIONS),
@@ -116,7 +136,11 @@ class Endpoint:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        await self._sessions.handle_request(scope, receive, send)
+        async with self._turn(request.scope[_PRINCIPAL].key_id) as busy:
+            if busy is not None:
+                await _later(busy)(scope, receive, send)
+            else:
+                await self._sessions.handle_request(scope, receive, send)
 
     def _foreign(self, request: Request) -> Response | None:
         """Refuse web pages from elsewhere, also those whose name was bound to this machine.
@@ -201,6 +225,11 @@ def _host(url: str) -> str | None:
         return urlsplit(url).hostname
     except ValueError:
         return None
+
+
+def _later(busy: Refusal) -> Response:
+    headers = {"Retry-After": str(math.ceil(busy.retry_after or 1))}
+    return _problem(busy.http_status, busy.message, headers)
 
 
 def _problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:

@@ -50,6 +50,59 @@ def test_reading_does_not_use_up_what_running_agents_need(home, launch):
     assert api("/prices").status_code == 200
 
 
+def mcp(api: Api, method: str, **params: object) -> httpx2.Response:
+    """Ask the MCP server that the collector serves."""
+    return api.client.post(
+        f"{api.base}/mcp",
+        json={"jsonrpc": "2.0", "id": 1, "method": method, "params": params},
+        headers={
+            "Authorization": f"Bearer {api.key}",
+            "Accept": "application/json, text/event-stream",
+        },
+    )
+
+
+def test_requests_to_the_mcp_server_are_counted(home, launch):
+    """They have the quota of running agents: then 429 with Retry-After, for this key alone."""
+    collector = launch("--control-calls-per-minute", "3")
+    api, other = (Api(collector.url, home.mint("read")[1]) for _ in range(2))
+    assert [mcp(api, "ping").status_code for _ in range(3)] == [200, 200, 200]
+    refused = mcp(api, "ping")
+    assert refused.status_code == 429
+    assert "3 requests within a minute" in refused.json()["detail"]
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert mcp(other, "ping").status_code == 200
+
+
+def test_the_mcp_server_s_questions_wait_for_their_turns(home, launch, engine):
+    """A key that asks more at once than it may is told to wait; another is not held up."""
+    with faulty_proxy(engine.port) as proxy:
+        dsn = engine.credentials.dsn("reader", "127.0.0.1", proxy.port)
+        collector = launch(
+            "--clickhouse-reader", dsn, "--reads-at-once-per-key", "1", "--read-wait", "0.05"
+        )
+        api, other = (Api(collector.url, home.mint("read")[1]) for _ in range(2))
+        assert mcp(api, "ping").status_code == 200
+        proxy.delay = 4
+        slow = threading.Thread(
+            target=mcp, args=(Api(api.base, api.key), "tools/call"),
+            kwargs={"name": "query_traces", "arguments": {}},
+        )  # fmt: skip
+        slow.start()
+        refused: list[httpx2.Response] = []
+
+        def is_refused() -> bool:
+            refused.append(mcp(api, "ping"))
+            return refused[-1].status_code == 429
+
+        wait_until(is_refused)
+        assert int(refused[-1].headers["retry-after"]) > 0
+        assert mcp(other, "ping").status_code == 200
+        proxy.delay = 0
+        slow.join(30)
+        assert mcp(api, "ping").status_code == 200
+
+
 def test_a_store_that_is_away_is_503(home, launch):
     """Without ClickHouse questions are told to come again; a budget is checked all the same."""
     collector = launch(at="clickhouse://nobody:nothing@127.0.0.1:9/agentguard")

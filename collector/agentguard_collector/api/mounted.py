@@ -22,14 +22,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 from starlette.types import ASGIApp
 
 from agentguard_collector.api.context import ApiContext
+from agentguard_collector.api.rates import Rates
+from agentguard_collector.api.turns import Turns
+from agentguard_collector.errors import RateLimited, Refusal, Unavailable
 from agentguard_collector.heap import leave_out_of_collections
 from agentguard_storage.control import ControlPlane
 from agentguard_storage.queries.reader import Reader
@@ -49,11 +58,15 @@ class Host:
 
     `reader` may wait for ClickHouse, and is not for an event loop; what it returns is bounded in
     time, rows and memory. Raises StoreUnavailable. Once `is_open` is false, requests shall end.
+
+    Each request of a key is to be served within `turn(key_id)`, so that one key does not hold up
+    the others, nor ingest: where that gives a refusal, the request gets it as its answer.
     """
 
     control: ControlPlane
     reader: Callable[[str], Reader]
     is_open: Callable[[], bool]
+    turn: Callable[[str], AbstractAsyncContextManager[Refusal | None]]
 
 
 class _Late:
@@ -124,4 +137,18 @@ class Mounted:
 
 def mounted_apps(context: ApiContext) -> Mounted:
     """What is registered. What cannot be loaded when it is asked for is not found."""
-    return Mounted(Host(context.control, context.readers.reader, context.is_open))
+    turn = partial(_turn, context.rates, context.turns)
+    return Mounted(Host(context.control, context.readers.reader, context.is_open, turn))
+
+
+@asynccontextmanager
+async def _turn(rates: Rates, turns: Turns, key_id: str) -> AsyncIterator[Refusal | None]:
+    """Count a request of a key, and have it wait with the questions to the API."""
+    async with AsyncExitStack() as held:
+        refusal: Refusal | None = None
+        try:
+            rates.spend(key_id, "control").check()
+            await held.enter_async_context(turns.turn(key_id))
+        except (RateLimited, Unavailable) as problem:
+            refusal = problem
+        yield refusal

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from agentguard_collector.errors import RateLimited
+
 __all__ = ["WINDOW_S", "Allowance", "Policy", "Rates"]
 
 Policy = Literal["read", "control"]
@@ -30,6 +32,14 @@ class Allowance:
     remaining: int
     resets_in: float
     refused: bool
+
+    def check(self) -> None:
+        """Raise RateLimited where the request was refused."""
+        if self.refused:
+            raise RateLimited(
+                f"this key has sent {self.quota} requests within a minute; wait and send again",
+                retry_after=max(1.0, self.resets_in),
+            )
 
     def headers(self) -> dict[str, str]:
         """The two fields of the draft; `t` is rounded up, so that it is never too early."""

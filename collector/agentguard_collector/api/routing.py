@@ -23,7 +23,6 @@ from starlette.types import Message
 from agentguard_collector.api.access import May, verified
 from agentguard_collector.api.context import context_of
 from agentguard_collector.api.refusals import NotJson
-from agentguard_collector.errors import RateLimited
 
 __all__ = ["MAX_BODY_BYTES", "MISSING", "ApiRoute", "api_router", "needs"]
 
@@ -95,11 +94,7 @@ async def _admit(request: Request, may: May) -> None:
     request.state.principal = await verified(context.control, request, may)
     left = context.rates.spend(request.state.principal.key_id, may.policy)
     request.state.headers = left.headers()
-    if left.refused:
-        raise RateLimited(
-            f"this key has sent {left.quota} requests within a minute; wait and send again",
-            retry_after=max(1.0, left.resets_in),
-        )
+    left.check()
 
 
 def _check_form(request: Request) -> None:
