@@ -1,15 +1,18 @@
-"""A model client under four instrumentors at once: everybody's, in the order given, and ours.
+"""A model client under four instrumentors at once: everybody's and ours, in each order given.
 
-    python -m tests.integrations.together openai ours genai openinference traceloop
+    python -m tests.integrations.together openai "ours genai traceloop" "traceloop genai ours"
 
-Prints one JSON line: the model spans that count, and the provider's own log.
+Prints one JSON line for each order: the model spans that count, and the provider's own log. Orders
+do not meet: each has a process of its own, a copy of one that has the client imported.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
+from importlib import import_module
 from typing import Any
 
 from opentelemetry import trace
@@ -128,6 +131,7 @@ def google_genai_calls(server: ProviderServer) -> None:
     asyncio.run(at_once())
 
 
+MODULES = {"openai": "openai", "anthropic": "anthropic", "google-genai": "google.genai"}
 CALLS = {
     "openai": openai_calls,
     "anthropic": anthropic_calls,
@@ -135,7 +139,19 @@ CALLS = {
 }
 
 
-def main(library: str, order: list[str]) -> None:
+def main(library: str, orders: list[str]) -> None:
+    """Try each order in a process of its own; the first that fails is the end."""
+    import_module(MODULES[library])
+    for order in orders:
+        child = os.fork()
+        if not child:
+            try_order(library, order.split())
+            return
+        if code := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+            sys.exit(f"{order}: exit code {code}")
+
+
+def try_order(library: str, order: list[str]) -> None:
     """Turn them on in that order, make the calls, print the line."""
     provider, memory = TracerProvider(), InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(memory))
@@ -151,6 +167,7 @@ def main(library: str, order: list[str]) -> None:
         requests = server.requests()
     spans = Spans(memory.get_finished_spans())
     line = {
+        "order": " ".join(order),
         "spans": spans.model_calls(),
         "log": sorted(
             (
