@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.nursery import Forked, nursery_of
+
 
 class StartError(Exception):
     """The program ended, or stayed silent, before it said that it was ready."""
@@ -27,7 +29,7 @@ class ReadyProcess:
     `ready` is that line, decoded; `stderr` the last lines it logged.
     """
 
-    def __init__(self, popen: subprocess.Popen[bytes], timeout: float) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes] | Forked, timeout: float) -> None:
         self.popen = popen
         self._tail: deque[str] = deque(maxlen=200)
         lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -111,3 +113,11 @@ def start(
         env=env,
     )
     return ReadyProcess(popen, timeout)
+
+
+def start_forked(module: str, *arguments: str | Path, timeout: float = 30) -> ReadyProcess:
+    """The same of a module that is started so often that its imports are made only once."""
+    nursery = nursery_of(module)
+    if nursery is None:
+        return start(module, *arguments, timeout=timeout)
+    return ReadyProcess(nursery.start([*map(str, arguments)]), timeout)

@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from agentguard_storage.control import ControlPlane, default_url, open_control_plane
 from tests.collector.recording_store import RecordingStore, serve
 from tests.plain_http import NO_TLS
-from tests.processes import ReadyProcess, start
+from tests.processes import ReadyProcess, start_forked
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PROTOBUF = "application/x-protobuf"
@@ -104,7 +104,7 @@ class Home:
 
     def start(self, dsn: str, *arguments: str, timeout: float = 60) -> Collector:
         """Start a collector here."""
-        process = start(
+        process = start_forked(
             "agentguard_collector",
             *("--data-dir", self.path),
             *("--clickhouse", dsn),
