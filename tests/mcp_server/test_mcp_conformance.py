@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -96,7 +96,7 @@ def as_it_is(served: Served) -> Iterator[str]:
 def with_fixtures(served: Served) -> Iterator[str]:
     """The endpoint before the suite's own tools, reached with a key."""
     plane = open_control_plane(served.stack.data_dir)
-    endpoint = Endpoint(plane.verifier, answer)
+    endpoint = Endpoint(plane.verifier, lambda _: nullcontext(), answer)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
