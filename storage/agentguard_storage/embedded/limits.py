@@ -6,6 +6,7 @@ itself enforces, and its limits are constraints that no SETTINGS clause can lift
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
@@ -16,6 +17,10 @@ __all__ = ["BASELINE", "DATABASE", "LOCKS", "write_configuration"]
 
 DATABASE: Final = "agentguard"
 MEGABYTE: Final = 1 << 20
+
+# Merges may wait and inserts may not: at least every second core is free of merges.
+_MERGE_THREADS: Final = min(2, max(1, (os.cpu_count() or 1) // 2))
+_MERGES_AT_ONCE: Final = 4
 
 _SERVER: Final = {
     "max_server_memory_usage": 750 * MEGABYTE,
@@ -31,8 +36,8 @@ _SERVER: Final = {
     "text_index_tokens_cache_size": 4 * MEGABYTE,
     "text_index_header_cache_size": 4 * MEGABYTE,
     "text_index_postings_cache_size": 8 * MEGABYTE,
-    "background_pool_size": 2,
-    "background_merges_mutations_concurrency_ratio": 2,
+    "background_pool_size": _MERGE_THREADS,
+    "background_merges_mutations_concurrency_ratio": _MERGES_AT_ONCE // _MERGE_THREADS,
     "background_schedule_pool_size": 4,
     "background_fetches_pool_size": 1,
     "background_common_pool_size": 2,
