@@ -91,7 +91,7 @@ class Tally:
             self.stated_cost += call.cost
         elif call.usage is not None:
             self._unpriced.append((call.provider, call.model or call.name, call.usage))
-            if len(self._unpriced) >= _MOST_UNPRICED:
+            if len(self._unpriced) % _MOST_UNPRICED == 0:
                 self._price_if_loaded()
 
     def cost_usd(self) -> Decimal:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from agentguard.budgets.spend import Spend
+from agentguard.budgets.spend import Limits, Spend
 from agentguard_storage.queries.errors import InvalidQuery
 from agentguard_storage.queries.hours import TimeRange
 from tests.isolation.answers import canaries_in
 from tests.isolation.functions import asking_functions
 from tests.isolation.tenants import BEGAN, SHARED_TRACES
-from tests.isolation.worlds import BUDGET, Asker, Worlds
+from tests.isolation.worlds import Asker, Worlds
 
 _START = datetime.fromtimestamp(BEGAN // 10**9, UTC)
 _WHOLE = TimeRange(_START - timedelta(hours=1), _START + timedelta(hours=12))
@@ -77,15 +77,19 @@ def test_a_parameter_of_ours_does_not_replace_the_project(worlds: Worlds):
 def test_both_may_hold_reservations_of_one_id(worlds: Worlds):
     """What ours settles under an id that theirs use as well leaves theirs as they are."""
     control, theirs = worlds.both.control, worlds.theirs.project_id
-    budget = control.budgets.get(theirs, BUDGET)
-    # Of an id of its own: what the worlds hold has to be the same for every other test.
-    for project in (worlds.ours.project_id, theirs):
-        control.reservations.reserve(project, BUDGET, "one-id", Spend(0, 0, 7), ttl_s=60)
+    both = (worlds.ours.project_id, theirs)
+    # A budget of its own: that of the worlds is for every other test, and may be used up by one.
+    for project in both:
+        control.budgets.put(project, "shared-id", Limits(calls=9))
+        control.reservations.reserve(project, "shared-id", "one-id", Spend(7), ttl_s=60)
+    budget = control.budgets.get(theirs, "shared-id")
     before = control.budgets.standings(budget)
-    control.reservations.release(worlds.ours.project_id, BUDGET, "one-id")
+    assert control.reservations.release(both[0], "shared-id", "one-id").state == "released"
     assert control.budgets.standings(budget) == before
-    assert control.reservations.release(theirs, BUDGET, "one-id").state == "released"
+    assert control.reservations.release(theirs, "shared-id", "one-id").state == "released"
     assert control.budgets.standings(budget) != before
+    for project in both:
+        control.budgets.delete(project, "shared-id")
 
 
 def test_a_share_leads_to_the_trace_of_those_who_shared_it(worlds: Worlds):
