@@ -1,4 +1,6 @@
-PYTHON ?= python3.11
+# Distributions build theirs with profile-guided optimisation: everything takes a fifth less time
+# than with one that was compiled without. Where it cannot make environments, it is not taken.
+PYTHON ?= $(shell /usr/bin/python3.11 -c 'import ensurepip, sys; print(sys.executable)' 2>/dev/null || echo python3.11)
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 # Where it is set, each of some hundred processes would compile our sources anew.

@@ -46,7 +46,8 @@ class Supervisor:
             async with asyncio.TaskGroup() as group:
                 for child in self._children:
                     group.create_task(child.keep_alive(restarted))
-        except* CliError as failures:
+        except ExceptionGroup as failures:
+            # Not `except*`: before Python 3.11.4 what is raised there is put into a group again.
             raise failures.exceptions[0] from None
 
     def kill(self) -> None:
