@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
@@ -13,8 +14,11 @@ from agentguard_storage.queries.hours import TimeRange
 from tests.isolation.tenants import BEGAN, EQUAL_TRACE, OURS, SHARED_TRACES, THEIRS, hexed
 
 __all__ = [
+    "ASKED",
+    "ASKED_BACK",
     "ATOMS",
     "FILTERS",
+    "TRIES",
     "few",
     "filter_texts",
     "filters",
@@ -41,6 +45,13 @@ def few(examples: int) -> settings:
         suppress_health_check=list(HealthCheck),
     )
 
+
+ASKED: Final = (5, pytest.param(40, marks=pytest.mark.soak))
+"""How many questions of ours each case is tried with."""
+ASKED_BACK: Final = (2, pytest.param(10, marks=pytest.mark.soak))
+"""And of theirs."""
+TRIES: Final = 8
+"""How often so many are asked where none was answered so far: chance alone is no finding."""
 
 ATOMS: Final = (
     "kind:llm", "kind:guard", "status:error", "model:gpt-4o*", "cost:>0.0001", "tokens:>1",

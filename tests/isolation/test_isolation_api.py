@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.isolation.answers import canaries_in, plain
 from tests.isolation.api_cases import ROUTES, Sent
-from tests.isolation.questions import few
+from tests.isolation.questions import ASKED, ASKED_BACK, TRIES, few
 from tests.isolation.routes import api_routes
 from tests.isolation.steady import steady
 from tests.isolation.tenants import SHARED_TRACES
@@ -35,13 +35,14 @@ def test_every_route_has_a_case(tmp_path):
     ROUTES.check(api_routes(tmp_path))
 
 
+@pytest.mark.parametrize("examples", ASKED)
 @pytest.mark.parametrize("name", sorted(ROUTES.makers))
-def test_a_route_answers_as_if_nobody_else_were_there(name: str, worlds: Worlds):
+def test_a_route_answers_as_if_nobody_else_were_there(name: str, examples: int, worlds: Worlds):
     """Whatever ours sends, it is answered as by a server without theirs, whose things stay."""
     before = theirs_now(worlds)
     statuses: set[int] = set()
 
-    @few(8)
+    @few(examples)
     @given(st.data())
     def check(data: st.DataObject) -> None:
         sent = data.draw(ROUTES.strategy(name, worlds), label=name)
@@ -52,16 +53,20 @@ def test_a_route_answers_as_if_nobody_else_were_there(name: str, worlds: Worlds)
         assert not canaries_in(worlds.theirs, answers, sent)
         assert steady(answers) == steady(expected)
 
-    check()
+    for _ in range(TRIES):
+        check()
+        if proved := min(statuses) < 300 or name in _REFUSED_ALWAYS:
+            break
     assert theirs_now(worlds) == before
-    assert min(statuses) < 300 or name in _REFUSED_ALWAYS, f"{statuses}: the case proves nothing"
+    assert proved, f"{statuses}: the case proves nothing"
 
 
+@pytest.mark.parametrize("examples", ASKED_BACK)
 @pytest.mark.parametrize("name", sorted(name for name in ROUTES.makers if name.startswith("GET")))
-def test_theirs_are_told_nothing_of_ours(name: str, worlds: Worlds):
+def test_theirs_are_told_nothing_of_ours(name: str, examples: int, worlds: Worlds):
     """The other way round, for all that reads."""
 
-    @few(3)
+    @few(examples)
     @given(st.data())
     def check(data: st.DataObject) -> None:
         sent = data.draw(ROUTES.strategy(name, worlds), label=name)
