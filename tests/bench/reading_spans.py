@@ -82,10 +82,10 @@ class Month:
         }
 
 
-def month(spans: int, project: str = "big", seed: int = 1) -> Month:
-    """Thirty days that end with yesterday, whole ones, for a day is what is copied."""
+def month(spans: int, days: int = 30) -> Month:
+    """Days that end with yesterday, whole ones, for a day is what is copied."""
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return Month(spans, midnight, project, seed=seed)
+    return Month(spans, midnight, days=days)
 
 
 def write(

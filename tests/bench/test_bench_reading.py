@@ -12,18 +12,18 @@ from agentguard_storage.queries.reader import Reader
 from agentguard_storage.queries.trace import get_trace
 from tests.bench import reading
 from tests.bench.reading_questions import Store
-from tests.bench.reading_spans import LONG_TRACE, RARE_WORD, month
+from tests.bench.reading_spans import COPIES, LONG_TRACE, RARE_WORD, month
 from tests.bench.stacks import Stack, agentguard_stack
 
-SPANS = 80_000
+SPANS, DAYS = 30_000, COPIES
 
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Store]]:
-    """A small month in a store of its own."""
+    """A month of ten days in a store of its own."""
     directory: Path = tmp_path_factory.mktemp("reading")
     with agentguard_stack(directory / "agentguard") as stack:
-        made = month(SPANS)
+        made = month(SPANS, DAYS)
         reading.fill(stack, made)
         yield stack, reading.opened(stack, made)
 

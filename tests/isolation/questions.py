@@ -36,9 +36,14 @@ _WORDS: Final = (OURS.word, THEIRS.word)
 
 
 def few(examples: int) -> settings:
-    """For a property that is asked of real servers: so many examples, each of them once."""
+    """For a property that is asked of real servers: so many examples, each of them once.
+
+    By chance wherever it runs: who asks so many once more has to ask others.
+    """
     return settings(
         max_examples=examples,
+        derandomize=False,
+        print_blob=True,
         deadline=None,
         database=None,
         phases=[Phase.explicit, Phase.generate],

@@ -90,7 +90,7 @@ def test_every_model_costs_what_genai_prices_says(usage, at):
         agree(provider, model, usage, at)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     provider=st.sampled_from([p.id for p in PROVIDERS] + ["bedrock", "Amazon", "vertex", "nobody"]),
     model=st.sampled_from(MODEL_NAMES),
@@ -107,7 +107,7 @@ def test_any_provider_with_any_name_finds_what_genai_prices_finds(
     agree(provider, (model + suffix).upper(), usage, at)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     model=st.sampled_from([name for name in MODEL_NAMES if "/" not in name]),
     usage=USAGES,

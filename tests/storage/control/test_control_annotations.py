@@ -110,7 +110,7 @@ def test_what_is_no_note_is_refused(control_db, who, given):
         Annotations(control_db).add(who, **{"trace_id": TRACE, "text": "fine"} | given)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=2000), label=st.text(max_size=64), score=st.none() | st.floats())
 def test_what_is_accepted_comes_back(control_db, who, text, label, score):
     """Whatever is written is either refused or read back as it was."""

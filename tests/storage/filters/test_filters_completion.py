@@ -89,7 +89,7 @@ def test_the_other_project_is_not_seen(filled: Filled):
         assert complete(stranger, ALL_TIME, text, len(text)) == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     text=st.one_of(filters, st.text(max_size=30), st.text(string.punctuation + "a b", max_size=30)),
     share=st.floats(0, 1),

@@ -46,14 +46,14 @@ def test_any_text_is_a_filter_or_refused(text: str):
     can_be_used_or_is_refused(text)
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
 def test_any_pieces_are_a_filter_or_refused(text: str):
     """Nor does any heap of the language's own pieces."""
     can_be_used_or_is_refused(text)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(text=filters, at=st.floats(0, 1), cut=st.integers(0, 3), put=st.sampled_from([*PIECES, ""]))
 def test_a_filter_with_a_fault_is_a_filter_or_refused(text: str, at: float, cut: int, put: str):
     """Nor does a filter from which some characters are taken, or to which some are added."""
@@ -61,7 +61,7 @@ def test_a_filter_with_a_fault_is_a_filter_or_refused(text: str, at: float, cut:
     can_be_used_or_is_refused(text[:position] + put + text[position + cut :])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(filters)
 def test_the_canonical_text_is_the_same_filter(text: str):
     """`str(filter)` parses to an equal filter, and is its own canonical text."""

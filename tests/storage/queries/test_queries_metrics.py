@@ -113,7 +113,7 @@ ranges = st.tuples(moments(), moments()).filter(lambda pair: pair[0] < pair[1])
 dimension_names = [*DIMENSIONS, "attr.customer.tier"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(
     measures=st.lists(st.sampled_from(sorted(MEASURES)), min_size=1, max_size=4, unique=True),
     by=st.lists(

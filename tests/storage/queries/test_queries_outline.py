@@ -47,7 +47,7 @@ def named(text):
     return {word for word in lines if len(word) == 16}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(spans, budgets, depths)
 def test_cursors_lead_to_every_span(given_spans, characters, depth):
     """What one outline leaves out the next has: each span gets a line of its own in the end."""
