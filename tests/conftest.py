@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from tests.stack import RunningStack, stack, start_stack
 
 # A test runner with several workers says 80, and tables would lose columns.
 os.environ["COLUMNS"] = "200"
+# Each worker imports all tests: to look for garbage in them is a sixth of that.
+gc.set_threshold(20_000, 20, 20)
 
 __all__ = ["stack", "start_stack"]
 
@@ -53,6 +56,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
         config.stash[_LEFT_OUT] = len(long)
+
+
+def pytest_collection_finish() -> None:
+    """Have garbage collections pass over the tests and all that they import."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> str:

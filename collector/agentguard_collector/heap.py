@@ -6,7 +6,7 @@ import ctypes
 import gc
 from contextlib import suppress
 
-__all__ = ["keep_freed_memory", "leave_out_of_collections"]
+__all__ = ["collect_rarely", "keep_freed_memory", "leave_out_of_collections"]
 
 # Of <malloc.h>.
 _M_TRIM_THRESHOLD = -1
@@ -34,5 +34,11 @@ def leave_out_of_collections() -> None:
     """
     gc.collect()
     gc.freeze()
-    # A trace of thousands of spans is as many objects at once, and none of them garbage.
+
+
+def collect_rarely() -> None:
+    """Look for garbage once in 20,000 objects more, not in 700.
+
+    A trace of thousands of spans is as many objects at once, and none of them garbage.
+    """
     gc.set_threshold(20_000, 20, 20)
