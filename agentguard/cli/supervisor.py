@@ -6,7 +6,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from agentguard.cli.child import Child
-from agentguard.cli.errors import CliError
 
 __all__ = ["Supervisor"]
 
