@@ -20,7 +20,7 @@ WAYS = (
     pytest.param("2.x", "stdio", "legacy", marks=pytest.mark.soak),
     ("2.x", "http", "legacy"),
     ("1.x", "http", ""),
-    ("1.x", "stdio", ""),
+    pytest.param("1.x", "stdio", "", marks=pytest.mark.soak),
 )
 
 
