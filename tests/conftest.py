@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,9 @@ __all__ = ["stack", "start_stack"]
 # What the files of one of these share takes long to make, and each worker would make it anew.
 _TOGETHER = ("docs", "isolation", "mcp_server")
 
+# What waits for other processes: side by side, all workers would wait.
+_WAITING = ("execution", "guards", "integrations")
+
 _LEFT_OUT = pytest.StashKey[int]()
 
 
@@ -40,8 +44,14 @@ class _ByFolderOrFile(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        _, folder, *_ = (*Path(file).parts, "")
+        folder = _folder_of(file)
         return folder if folder in _TOGETHER else file
+
+
+def _folder_of(nodeid: str) -> str:
+    """The area: the folder of `tests` that the file is in."""
+    _, folder, *_ = (*Path(nodeid).parts, "")
+    return folder
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
@@ -56,6 +66,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
         config.stash[_LEFT_OUT] = len(long)
+    if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
+        items[:] = _spread(items)
+
+
+def _spread(items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """The files that wait evenly among those that work, each kind in its order."""
+    kinds: dict[bool, dict[Path, list[pytest.Item]]] = {True: {}, False: {}}
+    for item in items:
+        kinds[_folder_of(item.nodeid) in _WAITING].setdefault(item.path, []).append(item)
+    places = [
+        ((number + 0.5) / len(files), tests)
+        for files in kinds.values()
+        for number, tests in enumerate(files.values())
+    ]
+    places.sort(key=itemgetter(0))
+    return [item for _, tests in places for item in tests]
 
 
 def pytest_collection_finish() -> None:

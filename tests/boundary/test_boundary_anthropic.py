@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, suppress
 from typing import Any
 
-import anthropic
 import pytest
 
 import agentguard
@@ -95,15 +94,19 @@ ASYNC: dict[str, Callable[[Any, object], Awaitable[None]]] = {
 }
 
 
-def _options(server: Any) -> dict[str, Any]:
+def _connected(server: Any, kind: str = "Anthropic") -> Any:
+    """A client without retries of its own."""
+    # Takes longer to load than all other clients, and each worker would.
+    import anthropic
+
     address = server.base_url.removesuffix("/v1")
-    return {"base_url": address, "api_key": server.api_key, "max_retries": 0}
+    return getattr(anthropic, kind)(base_url=address, api_key=server.api_key, max_retries=0)
 
 
 @pytest.fixture
-def client(provider) -> Iterator[anthropic.Anthropic]:
-    """A client of the provider, without retries of its own."""
-    with closing(anthropic.Anthropic(**_options(provider))) as made:
+def client(provider) -> Iterator[Any]:
+    """A client of the provider."""
+    with closing(_connected(provider)) as made:
         yield made
 
 
@@ -121,7 +124,7 @@ def test_nothing_is_sent_after_the_stop(client, provider, shape):
 @pytest.mark.parametrize("shape", ASYNC)
 async def test_nothing_is_sent_after_the_stop_async(provider, shape):
     """So does an async one."""
-    async with anthropic.AsyncAnthropic(**_options(provider)) as client:
+    async with _connected(provider, "AsyncAnthropic") as client:
         with agentguard.run("r", guards=[BudgetGuard(max_calls=5)]) as run:
             for turn in range(TURNS):
                 with suppress(Exception):
@@ -146,7 +149,7 @@ def test_tokens_are_those_of_the_servers_log(client, provider, shape):
 @pytest.mark.parametrize("shape", ASYNC)
 async def test_tokens_are_those_of_the_servers_log_async(provider, shape):
     """So are they in async code."""
-    async with anthropic.AsyncAnthropic(**_options(provider)) as client:
+    async with _connected(provider, "AsyncAnthropic") as client:
         with agentguard.run("r") as run:
             await asyncio.gather(*(ASYNC[shape](client, turn) for turn in range(3)))
     billed = provider.usage()
@@ -155,9 +158,11 @@ async def test_tokens_are_those_of_the_servers_log_async(provider, shape):
 
 def test_counting_tokens_is_no_call_to_a_model(client):
     """What only counts tokens is not asked about, and not refused."""
+    from anthropic import NotFoundError
+
     with (
         agentguard.run("r", guards=[BudgetGuard(max_calls=1)]) as run,
-        suppress(anthropic.NotFoundError),
+        suppress(NotFoundError),
     ):
         request = {key: value for key, value in _request(1).items() if key != "max_tokens"}
         client.messages.count_tokens(**request)
@@ -177,7 +182,7 @@ def test_guards_see_what_was_asked_and_what_came_back(start_provider, streamed):
         lambda asked: Answer("Let me see.", (ToolCall("toolu_1", "search", '{"q": "x"}'),))
     )
     with (
-        closing(anthropic.Anthropic(**_options(server))) as client,
+        closing(_connected(server)) as client,
         agentguard.run("r", guards=[Look()]),
     ):
         answer = client.messages.create(**_request(1), tools=TOOLS, stream=streamed)
@@ -201,7 +206,7 @@ def test_a_stream_is_cut(start_provider):
     server = start_provider(lambda asked: Answer("word " * 4000))
     events = []
     with (
-        closing(anthropic.Anthropic(**_options(server))) as client,
+        closing(_connected(server)) as client,
         agentguard.run("r", guards=[NoMoreThan()]) as run,
     ):
         with pytest.raises(RunStopped, match="long enough"):
@@ -232,7 +237,7 @@ async def test_a_deadline_ends_an_async_stream(start_provider):
     """A task that reads a slow answer ends at the deadline, as TimeoutExceeded."""
     server = start_provider(lambda asked: Answer("word " * 400), pause_s=0.2)
     began = time.monotonic()
-    async with anthropic.AsyncAnthropic(**_options(server)) as client:
+    async with _connected(server, "AsyncAnthropic") as client:
         with (
             pytest.raises(TimeoutExceeded),
             agentguard.run("r", guards=[TimeoutGuard(max_seconds=1)]),

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -54,6 +55,15 @@ sys.exit(any([os.waitpid(child, 0)[1] for child in children]))
 """
 
 
+@pytest.fixture
+def own_db(control_url) -> Iterator[ControlDatabase]:
+    """An upgraded database that a test may leave as it likes."""
+    upgrade(control_url)
+    database = ControlDatabase(control_url)
+    yield database
+    database.close()
+
+
 def tables(url: str) -> set[str]:
     """The tables of a database, after checking that it has exactly one revision."""
     database = ControlDatabase(url)
@@ -72,16 +82,16 @@ def test_upgrade_creates_the_schema_and_may_be_repeated(control_url):
     assert tables(control_url) == TABLES
 
 
-def test_models_and_migrations_agree(control_db):
+def test_models_and_migrations_agree(own_db):
     """A database made by the migrations is the one that the ORM classes describe."""
-    with control_db.connection() as connection:
+    with own_db.connection() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_the_newest_revision_is_known_without_alembic(control_db):
+def test_the_newest_revision_is_known_without_alembic(own_db):
     """The name of the last migration's file is its revision, and there is one last one."""
-    with control_db.connection() as connection:
+    with own_db.connection() as connection:
         script = ScriptDirectory.from_config(alembic_config(connection))
     assert script.get_heads() == [newest_revision()]
 
@@ -130,17 +140,17 @@ def test_a_failing_migration_leaves_nothing_behind(control_url):
     assert tables(control_url) == TABLES
 
 
-def test_migrations_can_be_undone(control_db):
+def test_migrations_can_be_undone(own_db):
     """Downgrading to nothing removes every table."""
-    with control_db.connection() as connection:
+    with own_db.connection() as connection:
         command.downgrade(alembic_config(connection), "base")
-    with control_db.connection() as connection:
+    with own_db.connection() as connection:
         assert inspect(connection).get_table_names() == ["alembic_version"]
 
 
-def test_a_newer_database_is_left_alone(control_db, control_url):
+def test_a_newer_database_is_left_alone(own_db, control_url):
     """A database of a newer release is refused by name of its revision, not downgraded."""
-    with control_db.connection() as connection:
+    with own_db.connection() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SchemaTooNew, match=r"9999.*newer"):
         upgrade(control_url)
@@ -160,20 +170,20 @@ def test_sqlite_is_private_and_in_wal_mode_with_foreign_keys(control_sqlite, tmp
     assert pragmas == ["wal", 1, 5000]
 
 
-def test_writers_wait_for_each_other(control_db):
+def test_writers_wait_for_each_other(own_db):
     """Many threads that read and then write in one transaction lose no update."""
-    with control_db.connection() as connection:
+    with own_db.connection() as connection:
         connection.execute(text("INSERT INTO settings VALUES ('count', '0')"))
 
     def increment(_: int) -> None:
-        with control_db.writing() as session:
+        with own_db.writing() as session:
             query = select(Setting).with_for_update()  # SQLite locks when it begins
             count = int(session.scalars(query).one().value)
             session.execute(text("UPDATE settings SET value = :count"), {"count": str(count + 1)})
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(increment, range(64)))
-    with control_db.reading() as session:
+    with own_db.reading() as session:
         assert session.execute(text("SELECT value FROM settings")).scalar_one() == "64"
 
 
