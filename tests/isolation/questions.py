@@ -51,11 +51,11 @@ def few(examples: int) -> settings:
     )
 
 
-ASKED: Final = (5, pytest.param(40, marks=pytest.mark.soak))
+ASKED: Final = (3, pytest.param(40, marks=pytest.mark.soak))
 """How many questions of ours each case is tried with."""
 ASKED_BACK: Final = (2, pytest.param(10, marks=pytest.mark.soak))
 """And of theirs."""
-TRIES: Final = 8
+TRIES: Final = 12
 """How often so many are asked where none was answered so far: chance alone is no finding."""
 
 ATOMS: Final = (
