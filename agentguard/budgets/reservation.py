@@ -5,17 +5,22 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
+from agentguard.budgets.estimate import size
 from agentguard.budgets.spend import Amount, Spend
 
 if TYPE_CHECKING:
     from agentguard.budgets.accounts import Account
     from agentguard.budgets.estimate import Habit
+    from agentguard.guards.call import Call
     from agentguard.prices.meter import TokenPrice
 
 __all__ = ["ANY_LENGTH", "Estimate", "Reservation"]
 
 ANY_LENGTH: Final = sys.maxsize
 """`Estimate.covers`, where no answer is too long."""
+
+_LONGEST_TOKEN: Final = 16
+"""Characters: no tokenizer's are so long in the mean of a text."""
 
 _NOTHING: Final = Spend()
 
@@ -51,28 +56,49 @@ class Reservation:
 
 
 class Estimate(Reservation):
-    """What is held for a model call, and what its amount was made of."""
+    """What is held for a model call: what it will probably use, and what that was made of.
+
+    A request's own `max_tokens` is taken at its word, until more letters arrive than so many tokens
+    can be: there are servers that do not keep to it.
+    """
 
     __slots__ = ("covers", "habit", "price", "sent", "size")
 
     def __init__(
-        self,
-        account: Account,
-        amount: Amount,
-        habit: Habit,
-        price: TokenPrice | None,
-        size: int | None,
-        sent: int,
-        covers: int,
+        self, call: Call, account: Account, habit: Habit, price: TokenPrice | None
     ) -> None:
-        # As the base does it: a call of it would be a tenth of what a check may cost.
-        self.account = account
-        self.amount = amount
+        # As the base does it: a call of it would be a tenth of what a check may cost. Before all
+        # else, for `__del__` is also called where the content cannot be read.
         self.open = self.lost = False
+        length = call.size
+        if length is None and (content := call.content) is not None:
+            length = call.size = size(content)
+        before, sent = habit.known
+        if length is not None and before is not None and length >= before:
+            # What `input_for` says where a conversation grows: asked before every call.
+            sent += (length - before) * 2 // 5
+        else:
+            sent = habit.input_for(length)
+        answered, covers = call.max_tokens, ANY_LENGTH
+        if answered is not None:
+            covers = answered * _LONGEST_TOKEN
+        elif call.kind == "llm":
+            answered, covers = habit.output, -1
+        else:
+            answered = 0
+        if price is None:
+            pico = 0
+        elif price.plain is None:
+            pico = price.estimate(sent, answered)
+        else:
+            per_sent, per_answered, per_request = price.plain
+            pico = sent * per_sent + answered * per_answered + per_request
+        self.account = account
+        self.amount = (1, sent + answered, pico)
         self.habit = habit
         self.price = price
         """None where dollars are not limited, or nobody knows it."""
-        self.size = size
+        self.size = length
         """Bytes of the content; None where that is not known."""
         self.sent = sent
         """Tokens."""

@@ -1,60 +1,20 @@
-"""Reserving for a call before it goes out, and for a streamed answer while it arrives."""
+"""Reserving less than what was estimated, and more for a streamed answer while it arrives."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from agentguard.budgets.estimate import size
 from agentguard.budgets.reservation import ANY_LENGTH, Estimate
 from agentguard.budgets.spend import Spend
 
 if TYPE_CHECKING:
-    from agentguard.budgets.accounts import Account
-    from agentguard.budgets.estimate import Habit
     from agentguard.budgets.ledger import Ledger, Shortfall
     from agentguard.guards.call import Call
-    from agentguard.prices.meter import TokenPrice
 
-__all__ = ["estimate", "extend", "reserve_less"]
+__all__ = ["extend", "reserve_less"]
 
 _STEP: Final = 256
 """Tokens that a reservation grows by, at least, so that few pieces of a stream have to ask."""
-
-_LONGEST_TOKEN: Final = 16
-"""Characters: no tokenizer's are so long in the mean of a text."""
-
-
-def estimate(call: Call, account: Account, habit: Habit, price: TokenPrice | None) -> Estimate:
-    """What the call will use: a reservation that the ledger has not been asked for yet.
-
-    A request's own `max_tokens` is taken at its word, until more letters arrive than so many tokens
-    can be: there are servers that do not keep to it.
-    """
-    length = call.size
-    if length is None and (content := call.content) is not None:
-        length = call.size = size(content)
-    before, sent = habit.known
-    if length is not None and before is not None and length >= before:
-        # What `input_for` says where a conversation grows: asked before every call.
-        sent += (length - before) * 2 // 5
-    else:
-        sent = habit.input_for(length)
-    covers = ANY_LENGTH
-    if call.max_tokens is not None:
-        answered = call.max_tokens
-        covers = answered * _LONGEST_TOKEN
-    elif call.kind == "llm":
-        answered, covers = habit.output, -1
-    else:
-        answered = 0
-    if price is None:
-        pico = 0
-    elif price.plain is None:
-        pico = price.estimate(sent, answered)
-    else:
-        per_sent, per_answered, per_request = price.plain
-        pico = sent * per_sent + answered * per_answered + per_request
-    return Estimate(account, (1, sent + answered, pico), habit, price, length, sent, covers)
 
 
 def reserve_less(call: Call, wanted: Estimate) -> bool:

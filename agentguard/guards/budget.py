@@ -16,7 +16,7 @@ from agentguard.budgets.ledger import Ledger, LocalLedger, Shortfall
 from agentguard.budgets.limits import read_limits
 from agentguard.budgets.pricing import Pricing, UnknownPrice
 from agentguard.budgets.reservation import ANY_LENGTH, Estimate, Reservation
-from agentguard.budgets.reserving import estimate, extend, reserve_less
+from agentguard.budgets.reserving import extend, reserve_less
 from agentguard.budgets.settling import used
 from agentguard.budgets.shared_errors import BudgetUnreachable, SharedBudgetError
 from agentguard.budgets.spend import ONE_CALL, Limits, Spend
@@ -216,8 +216,8 @@ class BudgetGuard(Guard):
             if price is None and account.in_dollars:
                 price = self._pricing.before(habit, account.in_tokens)
                 if price is None:
-                    return self._unpriced(call, estimate(call, account, habit, None))
-            held = estimate(call, account, habit, price)
+                    return self._unpriced(call, Estimate(call, account, habit, None))
+            held = Estimate(call, account, habit, price)
             short = account.ledger.reserve(held.amount)
             if short is not None and reserve_less(call, held):
                 short = None

@@ -7,6 +7,9 @@ from typing import Any
 
 from rich.table import Table
 
+_SMALL = 10
+"""Below it, a tenth is more than a figure is off by."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -55,7 +58,8 @@ def table(figures: list[Figure]) -> Table:
 
 def _cells(figure: Figure) -> tuple[str, str, str, str]:
     def value(amount: float | None) -> str:
-        return "" if amount is None else f"{amount:,.1f} {figure.unit}"
+        digits = 2 if amount is not None and abs(amount) < _SMALL else 1
+        return "" if amount is None else f"{amount:,.{digits}f} {figure.unit}"
 
     share = "" if figure.ratio is None else f"{figure.ratio:.2f}"
     bounded = figure.peer is not None and figure.at_least is None
