@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -31,14 +31,11 @@ CANNOT_START: Final = 2
 
 
 class Server(uvicorn.Server):
-    """uvicorn, ending with exit code 0 when it is asked to end."""
+    """uvicorn, ending when `leave` is called, and with exit code 0."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the loop on SIGTERM or SIGINT without raising the signal again afterwards."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.leave)
+        """Leave signals alone: uvicorn would raise them again when it has ended."""
         yield
 
     def leave(self) -> None:
@@ -73,14 +70,18 @@ def _listen(host: str, port: int) -> socket.socket:
 def _watch_parent(loop: asyncio.AbstractEventLoop, server: Server) -> None:
     while os.read(0, 4096):
         pass
-    loop.call_soon_threadsafe(server.leave)
+    # The loop may be closed by then: the engine, told otherwise to end, is being closed.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(server.leave)
 
 
 async def _run(server: Server, listening: socket.socket, credentials: Path, watch: bool) -> None:
+    loop = asyncio.get_running_loop()
+    # Before the line is written: who reads it may end the process at once.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.leave)
     if watch:
-        threading.Thread(
-            target=_watch_parent, args=(asyncio.get_running_loop(), server), daemon=True
-        ).start()
+        threading.Thread(target=_watch_parent, args=(loop, server), daemon=True).start()
     # The socket listens already: a request that comes early waits in its backlog.
     ready = {"port": listening.getsockname()[1], "credentials": str(credentials)}
     sys.stdout.write(json.dumps(ready) + "\n")

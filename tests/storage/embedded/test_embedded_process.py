@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
@@ -14,8 +17,34 @@ import pytest
 from tests.conftest import Engine
 from tests.plain_http import NO_TLS
 from tests.processes import StartError
+from tests.sdk.waiting import wait_until
 
 Start = Callable[..., Engine]
+
+# No reader of that line is as quick as this one.
+ENDED_WHEN_READY = """
+import os, runpy, signal, sys
+
+class Reader:
+    def write(self, line):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def flush(self):
+        pass
+
+sys.stdout = Reader()
+runpy.run_module("agentguard_storage.embedded", run_name="__main__")
+"""
+
+
+def _has_its_loop(process: int) -> bool:
+    """Whether its event loop is open: the engine, which closes after it, has no such file."""
+    opened = []
+    with suppress(OSError):
+        for each in Path(f"/proc/{process}/fd").iterdir():
+            with suppress(OSError):
+                opened.append(str(each.readlink()))
+    return any("eventpoll" in each for each in opened)
 
 
 def _send(engine: Engine, sql: str, content: bytes = b"", **params: str) -> httpx2.Response:
@@ -89,6 +118,28 @@ def test_it_ends_with_its_parent(start_engine: Start, tmp_path: Path):
     assert engine.process.popen.stdin is not None
     engine.process.popen.stdin.close()
     assert engine.process.popen.wait(30) == 0
+
+
+def test_it_ends_cleanly_as_soon_as_it_says_that_it_is_ready(tmp_path: Path):
+    """A signal that comes with the line that tells the port ends it with code 0 too."""
+    ended = subprocess.run(
+        [sys.executable, "-c", ENDED_WHEN_READY, "--port=0", f"--data-dir={tmp_path}"],
+        capture_output=True,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_its_parent_may_leave_while_it_closes(start_engine: Start, tmp_path: Path):
+    """A parent that ends it and goes away at once leaves no stack trace in the log."""
+    engine = start_engine(tmp_path)
+    os.kill(engine.process.pid, signal.SIGTERM)
+    wait_until(lambda: not _has_its_loop(engine.process.pid))
+    assert engine.process.popen.stdin is not None
+    engine.process.popen.stdin.close()
+    assert engine.process.popen.wait(30) == 0
+    engine.process.stop()
+    assert "Traceback" not in engine.process.stderr
 
 
 def test_killed_in_the_middle_of_inserts_nothing_acknowledged_is_lost(
