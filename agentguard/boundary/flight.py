@@ -245,7 +245,9 @@ def _limit_time(client: Any, options: Any, left: float) -> None:
     """Let the request take no longer than that many seconds, if it may take longer so far."""
     own = client.timeout if type(options.timeout).__name__ == "NotGiven" else options.timeout
     if own is None or isinstance(own, int | float):
-        options.timeout = left if own is None else min(float(own), left)
+        # To set a field of the options takes longer than all else here.
+        if own is None or own > left:
+            options.timeout = left
         return
     parts = {"connect": own.connect, "read": own.read, "write": own.write, "pool": own.pool}
     if None not in parts.values() and max(parts.values()) <= left:
