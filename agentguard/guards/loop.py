@@ -191,7 +191,7 @@ class LoopGuard(Guard):
         if not times:
             if size < 0 or failed:
                 return None
-            return self._told_again(call, caller.turns.answered(call))
+            return self._told_again(call, caller.turns.answered(call, tools))
         reason = f"{call.name} says the same for the time number {times}: {_short(text)}"
         return self.stop(reason, limit=times, used=times, unit="repeats")
 

@@ -55,9 +55,8 @@ class Turns:
         conversation = self._conversations.get(opening_of(sent))
         return None if conversation is None else conversation.hear(sent, self._repeats)
 
-    def answered(self, call: Call) -> Round | None:
-        """Take in the request and what the model asks for; the cycle that this begins anew."""
-        _, tools = said(call.output)
+    def answered(self, call: Call, tools: object) -> Round | None:
+        """Take in the request and the tools that are asked for; the cycle that this begins anew."""
         if not tools and not self._conversations:
             return None
         sent = messages(call.content)

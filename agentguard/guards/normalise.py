@@ -52,6 +52,7 @@ _IS_AN_ID: Final = re.compile(r"[0-9a-z]+(?:[_/.-][0-9a-z]+)*", re.IGNORECASE)
 # characters and minds the case itself, so that the search passes over all others at once.
 _DIGIT: Final = re.compile(r"\d")
 _DIGITS: Final = b"0123456789"
+_DIGITS_AND_ODD_SPACE: Final = _DIGITS + b"\t\n\v\f\r\x1c\x1d\x1e\x1f"
 _NOISE_FROM_A_DIGIT: Final = re.compile(
     r"""\d(?:
         \d{3} | :\d | [xX]                                         # dates, times, addresses
@@ -193,12 +194,29 @@ def _walk(value: object, depth: int, left: list[int]) -> tuple[Any, Any, bool]:
 
 def _text(value: str) -> tuple[str, str]:
     """The forms of a text: one and the same where nothing in it looks like noise."""
+    if _is_plain(value):
+        # To take it apart at each space takes longer than all else that is done with it.
+        plain = value.strip(" ")
+        return plain, plain
     plain = " ".join(value.split())
     if _may_look_like_noise(plain) and not _IS_AN_ID.fullmatch(plain):
         loose = _LOOKS_LIKE_NOISE.sub("~", plain)
         if loose != plain:
             return plain, loose
     return plain, plain
+
+
+def _is_plain(text: str) -> bool:
+    """Whether nothing in it looks like noise, and it has single spaces between its words only.
+
+    False for some such texts too.
+    """
+    if not text.isascii() or "  " in text or "/tmp/" in text:  # noqa: S108 - what noise looks like
+        return False
+    if text.count("-") >= _HYPHENS_IN_A_UUID:
+        return False
+    encoded = text.encode()
+    return len(encoded.translate(None, _DIGITS_AND_ODD_SPACE)) == len(encoded)
 
 
 # What a conversation opens with is read with each of its requests.
