@@ -75,6 +75,11 @@ class SpanScope:
         self._context = context
         return self
 
+    @property
+    def call(self) -> Call | None:
+        """What guards are asked about, once the span is open; None where none of a run's are."""
+        return self._call
+
     def open(self) -> Context:
         """Start the span; the context returned is the one in which it is current.
 

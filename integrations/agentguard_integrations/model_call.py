@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from asyncio import CancelledError
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,9 +16,10 @@ from agentguard.guards.call import Call
 from agentguard.guards.enforcement import proceed
 from agentguard.guards.place import current_place
 from agentguard.span_scope import SpanScope
-from agentguard_integrations.instrumentor import quietly
 
 __all__ = ["ModelCall", "Reader", "is_inside_model_call", "time_left"]
+
+log = logging.getLogger("agentguard")
 
 T = TypeVar("T")
 
@@ -65,8 +67,7 @@ class ModelCall:
         self._scope = scope
         self._is_over = False
         self._context = scope.open()
-        place = current_place(self._context)
-        self._call = place.call if place is not None else None
+        self._call = scope.call
         if self._call is not None:
             self._call.is_told = scope.given is not None
         self._reader = reader(self._call)
@@ -165,15 +166,20 @@ class ModelCall:
             return
         self._is_over = True
         # What the client's own edge has read, where there is one, is more exact.
-        if self._call is not None and not self._call.attempts:
-            with quietly("Reading an answer"):
-                self._reader.tell(self._call)
+        call = self._call
+        if call is not None and not call.attempts:
+            try:
+                self._reader.tell(call)
+            except Exception:
+                log.debug("An answer could not be read", exc_info=True)
         self._scope.close(error)
 
     def _take_in(self, answer: Any) -> int:
         if self._call is not None and not self._call.attempts:
-            with quietly("Reading an answer"):
+            try:
                 return self._reader.add(answer)
+            except Exception:
+                log.debug("An answer could not be read", exc_info=True)
         return 0
 
     def _step(self, work: Callable[[], T]) -> T:

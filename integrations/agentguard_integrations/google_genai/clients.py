@@ -81,9 +81,8 @@ def _begin(client: Any, args: Args, kwargs: Named) -> ModelCall | None:
     """The call; None for other requests."""
     if is_inside_model_call():
         return None
-    given = dict(zip(("method", "path", "request_dict"), args, strict=False)) | kwargs
-    asked = model_in(str(given.get("path", "")))
-    body = given.get("request_dict")
+    path, body = _asked(*args, **kwargs)
+    asked = model_in(str(path))
     if asked is None or not isinstance(body, dict):
         return None
     kind, model = asked
@@ -95,10 +94,17 @@ def _begin(client: Any, args: Args, kwargs: Named) -> ModelCall | None:
         scope = embeddings_span(model, provider=provider)
         scope.given = lambda: body
     call = ModelCall(scope, lambda _: Answer())
-    with quietly("Recording a request"):
-        if runtime.capture_content and kind == "llm":
+    if runtime.capture_content and kind == "llm":
+        with quietly("Recording a request"):
             scope.record_messages(input=messages_in(body))
     return call
+
+
+def _asked(
+    http_method: object = None, path: object = "", request_dict: object = None, *_: Any, **__: Any
+) -> tuple[object, object]:
+    """Where the request goes, and what is sent; by the client's own names."""
+    return path, request_dict
 
 
 def _limited(wrapped: Callable[..., Any], client: Any, args: Args, kwargs: Named) -> Any:

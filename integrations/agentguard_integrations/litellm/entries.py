@@ -126,12 +126,12 @@ def _limited(kwargs: dict[str, Any], call: ModelCall) -> dict[str, Any]:
     left, own = call.time_left, kwargs.get("timeout")
     if left is None or not (own is None or isinstance(own, int | float)):
         return kwargs
-    if own is None and left >= _own_timeout(kwargs):
+    if own is None and (left >= _DEFAULT_S or left >= _shortest_timeout(kwargs)):
         return kwargs
     return {**kwargs, "timeout": left if own is None else min(own, left)}
 
 
-def _own_timeout(kwargs: dict[str, Any]) -> float:
+def _shortest_timeout(kwargs: dict[str, Any]) -> float:
     """The shortest of the seconds that LiteLLM may give a request that says none."""
     import litellm
 
