@@ -13,6 +13,7 @@ from agentguard.errors import ConfigurationError, LoopDetected
 from agentguard.guards.call import Call
 from agentguard.guards.enforcement import admit, settle
 from agentguard.guards.loop import LoopGuard
+from agentguard.guards.normalise import message_forms
 from agentguard.guards.state import RunState
 
 CORPUS = [
@@ -243,6 +244,17 @@ def test_large_values_are_told_apart_and_known_again(kind):
 
     assert stopped_at(calls(lambda number: number)) is None
     assert stopped_at(calls(lambda _: 0)) == 2
+
+
+WORDS = ["otter", "é", "a-b-c-d-e", "deadbeefcafe", "req_abcdef1", "/tmp/x", "7", "s", "-"]  # noqa: S108 - what noise looks like
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=12))
+def test_white_space_makes_no_text_another(words):
+    """However it is written, a text has one pair of forms."""
+    plain, odd = " ".join(words), "\n" + " \t".join(words) + "  "
+    said, said_oddly = ({"role": "user", "content": text} for text in (plain, odd))
+    assert message_forms(said) == message_forms(said_oddly)
 
 
 def test_values_that_contain_themselves_do_no_harm():
