@@ -13,8 +13,9 @@ from opentelemetry.sdk.trace import Span
 from opentelemetry.util.types import AttributeValue
 
 from agentguard.semconv import AGENT_ID, AGENT_NAME, CONVERSATION_ID, RUN_ID, RUN_NAME, SESSION_ID
+from agentguard.span_attributes import add_attributes, attributes_of
 
-__all__ = ["attributes_of", "hand_down", "inherited", "with_baggage", "with_inherited"]
+__all__ = ["hand_down", "inherited", "with_baggage", "with_inherited"]
 
 Attributes = Mapping[str, AttributeValue]
 
@@ -61,13 +62,4 @@ def hand_down(span: Span, attributes: Attributes) -> None:
         # An agent inside an agent: the outer one's id is not its id.
         missing.pop(AGENT_ID, None)
     if missing:
-        span.set_attributes(missing)
-
-
-def attributes_of(span: object) -> Attributes:
-    """The span's attributes, to be read and not to be kept."""
-    # OpenTelemetry's own mapping takes a lock and two calls in Python for each look-up.
-    plain = getattr(getattr(span, "_attributes", None), "_dict", None)
-    if isinstance(plain, dict):
-        return plain
-    return dict(getattr(span, "attributes", None) or {})
+        add_attributes(span, missing)

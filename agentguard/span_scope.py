@@ -20,6 +20,7 @@ from agentguard.guards.place import Place, at, current_place, mark
 from agentguard.guards.state import RunState
 from agentguard.inheritance import inherited
 from agentguard.runtime import runtime
+from agentguard.span_attributes import add_attributes
 
 __all__ = ["Attributes", "SpanScope", "present", "record_error"]
 
@@ -215,7 +216,7 @@ class SpanScope:
             self.span.set_attribute(key, encode(value, limit=runtime.max_content_length))
 
     def _set(self, attributes: Mapping[str, AttributeValue | None]) -> None:
-        self.span.set_attributes(present(attributes))
+        add_attributes(self.span, present(attributes))
 
 
 def _name_model(call: Call) -> None:

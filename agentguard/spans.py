@@ -19,8 +19,9 @@ from opentelemetry.trace import SpanKind
 from agentguard import semconv
 from agentguard.answer_attributes import answer_attributes
 from agentguard.content import to_message, to_messages
-from agentguard.inheritance import attributes_of, inherited, with_inherited
+from agentguard.inheritance import inherited, with_inherited
 from agentguard.prices.model import Usage
+from agentguard.span_attributes import add_attributes, attributes_of
 from agentguard.span_scope import Attributes, SpanScope, present
 
 __all__ = [
@@ -150,7 +151,7 @@ class ChatSpan(SpanScope):
             if call.span is self.span:
                 said = attributes_of(self.span)
                 told = answer_attributes(call)
-                self.span.set_attributes({k: v for k, v in told.items() if k not in said})
+                add_attributes(self.span, {k: v for k, v in told.items() if k not in said})
             else:
                 self.span.set_attribute(semconv.WRAPS_MODEL_CALL, True)
         super().close(error)

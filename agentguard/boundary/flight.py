@@ -16,7 +16,7 @@ from agentguard.boundary.request import Asked, asked_by, kind_asked
 from agentguard.boundary.span import begin_span, end_span
 from agentguard.errors import Refused
 from agentguard.guards.call import Call, Kind, Outcome
-from agentguard.guards.enforcement import admit, proceed, settle
+from agentguard.guards.enforcement import admit, deadline_of, proceed, settle
 from agentguard.guards.implied import place_for_request
 from agentguard.guards.place import Place, at, call_over, expected_call
 from agentguard.inheritance import inherited
@@ -194,7 +194,7 @@ class Flight:
         call.attempts += 1
         self._attempts += 1
         try:
-            ends = call.run.deadline()
+            ends = deadline_of(call.run)
             if ends is not None:
                 _limit_time(client, options, max(0.001, ends - time.monotonic()))
         except Exception:

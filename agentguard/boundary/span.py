@@ -13,6 +13,7 @@ from agentguard.answer_attributes import answer_attributes
 from agentguard.content import to_messages, to_text
 from agentguard.inheritance import inherited
 from agentguard.runtime import runtime
+from agentguard.span_attributes import add_attributes
 from agentguard.span_scope import record_error
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def end_span(span: Span, call: Call, error: BaseException | None = None) -> None
     """Write what came back, or what went wrong, and end the span. Raises nothing."""
     try:
         if span.is_recording():
-            span.set_attributes(answer_attributes(call))
+            add_attributes(span, answer_attributes(call))
             if error is not None:
                 record_error(span, error)
     except Exception:

@@ -1,8 +1,9 @@
 """Asking a run's guards about a call, and acting on what they say.
 
-    admit(call)     before it begins; raises what refuses it
-    proceed(call)   at each piece of a streamed answer; raises what cuts it
-    settle(call)    when it ended, once, however it ended; raises nothing
+    admit(call)        before it begins; raises what refuses it
+    proceed(call)      at each piece of a streamed answer; raises what cuts it
+    settle(call)       when it ended, once, however it ended; raises nothing
+    deadline_of(run)   by when what begins now has to be over; raises nothing
 
 Whoever knows of an operation calls these: the span processor for other people's spans, our own
 span helpers, and the wrappers at the model clients.
@@ -22,7 +23,7 @@ from agentguard.guards.verdict import Action, Stop, Verdict
 
 _REFUSED_ONCE_STOPPED = MODEL_KINDS | {"tool", "agent"}
 
-__all__ = ["admit", "object_to", "proceed", "refusal", "refuse_if_stopped", "settle"]
+__all__ = ["admit", "deadline_of", "object_to", "proceed", "refusal", "refuse_if_stopped", "settle"]
 
 log = logging.getLogger("agentguard")
 
@@ -102,6 +103,24 @@ def settle(call: Call, outcome: Outcome = "ok", error: str | None = None) -> Non
     call.held.clear()
 
 
+def deadline_of(run: RunState) -> float | None:
+    """When a call that begins now has to be over, on the clock of `time.monotonic()`.
+
+    None where nothing bounds it. Raises nothing.
+    """
+    first: float | None = None
+    for whose, guard in run.timed:
+        try:
+            ends = guard.deadline()
+        except Exception as problem:  # noqa: BLE001 - the boundary of a guard's own errors
+            verdict = _failed(guard, problem)
+            is_stopped = object_to(whose, guard, verdict) is not None
+            ends = time.monotonic() if is_stopped else None
+        if ends is not None and (first is None or ends < first):
+            first = ends
+    return first
+
+
 def refusal(call: Call) -> Refused | None:
     """What a further request of the call is refused with, now; None where it may be sent."""
     stop = call.run.latched()
@@ -135,7 +154,7 @@ def object_to(
     return stop
 
 
-def _failed(guard: Guard, problem: Exception) -> Verdict | None:
+def _failed(guard: Guard, problem: Exception) -> Verdict:
     reason = f"the guard failed: {type(problem).__name__}: {problem}"
     log.warning("%s %s; the call is %s", guard.name, reason, _FATE[guard.on_error], exc_info=True)
     action = Action.STOP if guard.on_error == "closed" else Action.ERROR

@@ -31,9 +31,10 @@ from agentguard.guards.place import (
     report_late,
 )
 from agentguard.guards.reading import describe, finish, kind_at_start
-from agentguard.inheritance import TRACER, attributes_of, hand_down, inherited
+from agentguard.inheritance import TRACER, hand_down, inherited
 from agentguard.runtime import runtime
 from agentguard.semconv import WRAPS_MODEL_CALL
+from agentguard.span_attributes import attributes_of
 
 __all__ = ["GuardProcessor"]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from agentguard.guards.guard import Guard
 from agentguard.guards.tally import Tally
 from agentguard.guards.verdict import Action, Stop
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from agentguard.guards.call import Kind
-    from agentguard.guards.guard import Guard
 
 __all__ = ["RunState", "live_runs", "on_begin"]
 
@@ -73,6 +73,7 @@ class RunState:
         "started",
         "stopped",
         "tally",
+        "timed",
         "watch",
         "watching",
     )
@@ -98,6 +99,12 @@ class RunState:
         """All the guards of this run and those around it, with the run they belong to."""
         self.watching = _Watching(self.watch)
         """Those of them that are asked about each kind of operation."""
+        self.timed: tuple[tuple[RunState, Guard], ...] = tuple(
+            (run, guard)
+            for run, guard in self.watch
+            if guard.mode == "enforce" and type(guard).deadline is not Guard.deadline
+        )
+        """Those that may set a time by which the run has to be over."""
         self.span: Span | None = None
         """The root span."""
         self.started = time.monotonic()
@@ -162,15 +169,6 @@ class RunState:
         with self._lock:
             if tell in self._on_stop:
                 self._on_stop.remove(tell)
-
-    def deadline(self) -> float | None:
-        """When a call that begins now has to be over, on the clock of `time.monotonic()`."""
-        first: float | None = None
-        for _, guard in self.watch:
-            ends = guard.deadline() if guard.mode == "enforce" else None
-            if ends is not None and (first is None or ends < first):
-                first = ends
-        return first
 
     def stop_for(self, reason: str, *, guard: str = "stop", cuts_streams: bool = True) -> Stop:
         """What `latch` takes for a stop that no guard asked for."""

@@ -26,6 +26,7 @@ class Tally:
         "_lock",
         "_pico",
         "_unpriced",
+        "_used",
         "calls",
         "errors",
         "models",
@@ -33,13 +34,13 @@ class Tally:
         "stated_cost",
         "tools",
         "unknown",
-        "usage",
     )
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._unpriced: list[tuple[str | None, str, Usage]] = []
         self._pico = 0
+        self._used = [0] * len(Usage._fields)
         self.calls = 0
         """Model calls that were sent."""
         self.models: Counter[str] = Counter()
@@ -49,13 +50,17 @@ class Tally:
         self.errors = 0
         self.refused: Counter[str] = Counter()
         """Operations that were refused, by their kind."""
-        self.usage = Usage()
-        """All tokens, disjoint."""
         self.unknown: set[str] = set()
         """The models whose price was looked up and is not known: their calls are not in the cost.
         """
         self.stated_cost = Decimal(0)
         """US dollars of the calls that said themselves what they cost."""
+
+    @property
+    def usage(self) -> Usage:
+        """All tokens, disjoint."""
+        with self._lock:
+            return Usage(*self._used)
 
     def add(self, call: Call) -> None:
         """Count a call that ended."""
@@ -84,13 +89,19 @@ class Tally:
 
     def _add_model_call(self, call: Call) -> None:
         self.calls += 1
-        self.models[call.model or call.name] += 1
-        if call.usage is not None:
-            self.usage = Usage(*map(int.__add__, self.usage, call.usage))
+        models, model = self.models, call.model or call.name
+        # `+= 1` goes by a method of the counter's that is written in Python.
+        models[model] = models.get(model, 0) + 1
+        usage = call.usage
+        if usage is not None:
+            used = self._used
+            for place, count in enumerate(usage):
+                if count:
+                    used[place] += count
         if call.cost is not None:
             self.stated_cost += call.cost
-        elif call.usage is not None:
-            self._unpriced.append((call.provider, call.model or call.name, call.usage))
+        elif usage is not None:
+            self._unpriced.append((call.provider, model, usage))
             if len(self._unpriced) % _MOST_UNPRICED == 0:
                 self._price_if_loaded()
 

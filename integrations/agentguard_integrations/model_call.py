@@ -13,7 +13,7 @@ from opentelemetry.context import attach, detach
 from agentguard.cancellation import CancelOnStop
 from agentguard.errors import Refused
 from agentguard.guards.call import Call
-from agentguard.guards.enforcement import proceed
+from agentguard.guards.enforcement import deadline_of, proceed
 from agentguard.guards.place import current_place
 from agentguard.span_scope import SpanScope
 
@@ -41,7 +41,7 @@ def time_left() -> float | None:
 
 
 def _time_left(call: Call | None) -> float | None:
-    ends = None if call is None else call.run.deadline()
+    ends = None if call is None else deadline_of(call.run)
     return None if ends is None else max(0.001, ends - time.monotonic())
 
 

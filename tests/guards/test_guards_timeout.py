@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import agentguard
-from agentguard import TimeoutExceeded, TimeoutGuard
+from agentguard import Guard, TimeoutExceeded, TimeoutGuard
 from agentguard.errors import ConfigurationError
 from agentguard.guards.call import Call
-from agentguard.guards.enforcement import admit, proceed, settle
+from agentguard.guards.enforcement import admit, deadline_of, proceed, settle
 from agentguard.guards.state import RunState
 
 
@@ -126,7 +126,7 @@ def test_each_run_has_its_own_time():
     clock.now += 100
     run = RunState("r", "1", [guard])
     settle(_call(run))
-    assert run.deadline() == clock.now + 60
+    assert deadline_of(run) == clock.now + 60
 
 
 def test_the_nearest_deadline_of_the_runs_around_counts():
@@ -134,7 +134,24 @@ def test_the_nearest_deadline_of_the_runs_around_counts():
     clock = Clock()
     outer = _run(clock, max_seconds=60)
     inner = RunState("i", "2", [TimeoutGuard(600, clock=clock)], outer)
-    assert inner.deadline() == outer.deadline() == clock.now + 60
+    assert deadline_of(inner) == deadline_of(outer) == clock.now + 60
+
+
+class Sundial(Guard):
+    """Cannot say how late it is."""
+
+    def deadline(self) -> float | None:
+        """Raises."""
+        raise ValueError("clouds")
+
+
+@pytest.mark.parametrize(("on_error", "is_stopped"), [("open", False), ("closed", True)])
+def test_a_guard_that_cannot_say_its_deadline_does_no_harm(on_error, is_stopped):
+    """Its failure is nobody else's exception: the others' deadlines hold, or the run is over."""
+    run = RunState("r", "1", [TimeoutGuard(60), Sundial(on_error=on_error)])
+    ends = deadline_of(run)
+    assert (run.stopped is not None) == is_stopped
+    assert ends <= time.monotonic() if is_stopped else ends > time.monotonic() + 50
 
 
 @pytest.mark.parametrize("mode", ["warn", "observe"])
@@ -144,7 +161,7 @@ def test_it_only_tells_where_it_is_not_enforced(mode):
     run = RunState("r", "1", [TimeoutGuard(60, mode=mode, clock=clock)])
     clock.now += 100
     settle(_call(run))
-    assert (run.stopped, run.deadline()) == (None, None)
+    assert (run.stopped, deadline_of(run)) == (None, None)
 
 
 @pytest.mark.parametrize("limits", [{"max_seconds": 0.1}, {"idle_seconds": 0.1}])

@@ -4,7 +4,9 @@ clients    the four methods that all requests go through
 answer     what a request asks and what comes back, in Gemini's own shapes
 """
 
-from agentguard_integrations.google_genai import clients
+from functools import partial
+from typing import Any
+
 from agentguard_integrations.instrumentor import Instrumentor
 from agentguard_integrations.patches import Patches
 
@@ -22,4 +24,11 @@ class GoogleGenAIInstrumentor(Instrumentor):
 
     def patch(self, patches: Patches) -> None:
         """Wrap the client when it is imported."""
-        patches.on_import("google.genai._api_client", lambda module: clients.patch(module, patches))
+        patches.on_import("google.genai._api_client", partial(_patch, patches))
+
+
+def _patch(patches: Patches, module: Any) -> None:
+    # What reads its answers needs what only comes with the client.
+    from agentguard_integrations.google_genai import clients
+
+    clients.patch(module, patches)

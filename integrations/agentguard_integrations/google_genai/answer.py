@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from pydantic_core import from_json
+
 from agentguard.guards.call import Call
 from agentguard.prices.model import Usage
 
@@ -77,7 +79,8 @@ class Answer:
 
     def add(self, said: Any) -> int:
         """Take in a whole answer, or a piece of a streamed one; how many characters it said."""
-        said = json.loads(said.body or "{}")
+        # In a third of the time that `json` takes: the client reads it once more.
+        said = from_json(said.body or "{}")
         if not isinstance(said, dict):
             return 0
         self._said |= said

@@ -110,8 +110,8 @@ def _asked(
 def _limited(wrapped: Callable[..., Any], client: Any, args: Args, kwargs: Named) -> Any:
     """What is sent for a model call waits at most for what is left of its run's time."""
     request = wrapped(*args, **kwargs)
-    with quietly("Limiting a request's time"):
-        left = time_left()
-        if left is not None:
+    left = time_left()
+    if left is not None:
+        with quietly("Limiting a request's time"):
             request.timeout = min(request.timeout or left, left)
     return request

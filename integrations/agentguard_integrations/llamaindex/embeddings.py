@@ -12,6 +12,7 @@ from agentguard.cancellation import CancelOnStop
 from agentguard.errors import Refused
 from agentguard.guards.place import current_place
 from agentguard.runtime import runtime
+from agentguard.span_attributes import add_attributes
 from agentguard.spans import EmbeddingsSpan, embeddings_span
 from agentguard_integrations.instrumentor import quietly
 from agentguard_integrations.llamaindex.messages import model_name, provider_name
@@ -48,7 +49,7 @@ def _end(span: EmbeddingsSpan, context: Context, error: BaseException | None = N
         place = current_place(context)
         if place is not None and place.call is not None and place.call.attempts:
             # What its client told, as a chat span does by itself.
-            span.span.set_attributes(answer_attributes(place.call))
+            add_attributes(span.span, answer_attributes(place.call))
         span.close(error)
 
 
