@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from opentelemetry import baggage
 from opentelemetry.context import Context, create_key, get_current, set_value
-from opentelemetry.sdk.trace import Span
+from opentelemetry.trace import Span
 from opentelemetry.util.types import AttributeValue
 
 from agentguard.semconv import AGENT_ID, AGENT_NAME, CONVERSATION_ID, RUN_ID, RUN_NAME, SESSION_ID
@@ -57,6 +57,9 @@ def _from_baggage(context: Context) -> Attributes:
 def hand_down(span: Span, attributes: Attributes) -> None:
     """Give a new span the attributes that it inherits; what the span says itself wins."""
     own = attributes_of(span)
+    if attributes.keys().isdisjoint(own):
+        add_attributes(span, attributes)
+        return
     missing = {key: value for key, value in attributes.items() if key not in own}
     if AGENT_NAME in own:
         # An agent inside an agent: the outer one's id is not its id.

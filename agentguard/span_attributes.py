@@ -6,8 +6,8 @@ as long as to make a span.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from typing import Final
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.trace import Span
@@ -36,13 +36,15 @@ def add_attributes(span: Span, attributes: Mapping[str, AttributeValue]) -> None
     if type(bounded) is BoundedAttributes and bounded.max_value_len is None:
         inside, most = bounded._dict, bounded.maxlen
         has_room = most is None or len(inside) + len(attributes) <= most
-        if has_room and all(map(_is_plain, attributes.values())) and span.is_recording():
+        if has_room and _are_plain(attributes.values()) and span.is_recording():
             # In one step, as with the lock that is not taken for it.
             inside.update(attributes)
             return
     span.set_attributes(attributes)
 
 
-def _is_plain(value: Any) -> bool:
-    kind = type(value)
-    return kind in _PLAIN or (kind is tuple and all(type(each) is str for each in value))
+def _are_plain(values: Collection[object]) -> bool:
+    return _PLAIN.issuperset(map(type, values)) or all(
+        type(value) in _PLAIN or (type(value) is tuple and all(type(each) is str for each in value))
+        for value in values
+    )

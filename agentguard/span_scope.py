@@ -18,7 +18,7 @@ from agentguard.guards.enforcement import admit, settle
 from agentguard.guards.implied import implied_run
 from agentguard.guards.place import Place, at, current_place, mark
 from agentguard.guards.state import RunState
-from agentguard.inheritance import inherited
+from agentguard.inheritance import hand_down, inherited
 from agentguard.runtime import runtime
 from agentguard.span_attributes import add_attributes
 
@@ -87,7 +87,7 @@ class SpanScope:
         Raises `Refused` where a guard objects.
         """
         context = self._outer()
-        attributes = {**inherited(context), **self.attributes}
+        shared, own = inherited(context), self.attributes
         place = current_place(context) or self._implied(context)
         operation = self.operation
         if place is not None and operation is not None:
@@ -99,7 +99,7 @@ class SpanScope:
                     self.span_name.partition(" ")[2],
                     place.run,
                     parent=place.call,
-                    attributes=attributes,
+                    attributes={**shared, **own},
                     arguments=self.given if operation in _ASKED else None,
                     content=self.given if operation in MODEL_KINDS else None,
                 )
@@ -109,8 +109,10 @@ class SpanScope:
                 place = Place(place.run, call)
         try:
             self.span = runtime.tracer.start_span(
-                self.span_name, context, kind=self.kind, attributes=attributes
+                self.span_name, context, kind=self.kind, attributes=own
             )
+            if shared:
+                hand_down(self.span, shared)
         except BaseException as problem:
             self._settle("error", problem)
             raise

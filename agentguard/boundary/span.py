@@ -11,7 +11,7 @@ from opentelemetry.trace import Span, SpanKind
 from agentguard import semconv
 from agentguard.answer_attributes import answer_attributes
 from agentguard.content import to_messages, to_text
-from agentguard.inheritance import inherited
+from agentguard.inheritance import hand_down, inherited
 from agentguard.runtime import runtime
 from agentguard.span_attributes import add_attributes
 from agentguard.span_scope import record_error
@@ -45,7 +45,6 @@ def begin_span(asked: Asked) -> Span | None:
     try:
         operation = _OPERATIONS[asked.kind]
         attributes: dict[str, Any] = {
-            **inherited(),
             semconv.OPERATION_NAME: operation,
             semconv.PROVIDER_NAME: asked.provider,
         }
@@ -61,10 +60,14 @@ def begin_span(asked: Asked) -> Span | None:
         if runtime.capture_content:
             _add_content(attributes, asked)
         name = f"{operation} {asked.model}" if asked.model else operation
-        return runtime.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+        span = runtime.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+        shared = inherited()
+        if shared:
+            hand_down(span, shared)
     except Exception:
         log.debug("A model call could not be traced", exc_info=True)
         return None
+    return span
 
 
 def end_span(span: Span, call: Call, error: BaseException | None = None) -> None:

@@ -82,6 +82,18 @@ class Account:
         return reached[0] if is_news else None
 
 
+class _ByName(dict[str | None, Account]):
+    """Accounts by their names, opened when first asked for."""
+
+    __slots__ = ("_open",)
+
+    def __init__(self, open: Callable[[str | None], Account]) -> None:  # noqa: A002 - what it does
+        self._open = open
+
+    def __missing__(self, name: str | None) -> Account:
+        return self._open(name)
+
+
 class Accounts:
     """Finds a call's account, and makes it where there is none.
 
@@ -89,12 +101,13 @@ class Accounts:
     spent, unless calls that it has reserved for are in flight.
     """
 
-    __slots__ = ("_by_name", "_has_forgotten", "_lock", "_make", "habits", "latest", "one")
+    __slots__ = ("_has_forgotten", "_lock", "_make", "by_name", "habits", "latest", "one")
 
     def __init__(self, make: Callable[[str | None], Ledger]) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._by_name: dict[str | None, Account] = {}
+        self.by_name = _ByName(self._open)
+        """Those in use, and any other that is asked for; who asks says that it `was_used`."""
         self._has_forgotten = False
         self.latest: Habit | None = None
         """The one asked for last: an agent mostly keeps to one model."""
@@ -107,21 +120,19 @@ class Accounts:
         """The account for all calls."""
         with self._lock:
             if self.one is None:
-                self.one = self._by_name[None] = Account(self._make(None))
+                self.one = self.by_name[None] = Account(self._make(None))
             return self.one
 
     def of(self, name: str | None) -> Account:
         """The account for calls of this user, session and so on; those of nobody share one."""
-        account = self._by_name.get(name)
-        if account is None:
-            account = self._open(name)
+        account = self.by_name[name]
         account.was_used = True
         return account
 
     def all(self) -> list[Account]:
         """Every account, with lost reservations ended."""
         with self._lock:
-            found = list(self._by_name.values())
+            found = list(self.by_name.values())
         for account in found:
             account.reap()
         return found
@@ -138,17 +149,17 @@ class Accounts:
 
     def _open(self, name: str | None) -> Account:
         with self._lock:
-            account = self._by_name.get(name)
+            account = self.by_name.get(name)
             if account is None:
-                if len(self._by_name) >= _MOST:
+                if len(self.by_name) >= _MOST:
                     self._forget_one()
-                account = self._by_name[name] = Account(self._make(name), name)
+                account = self.by_name[name] = Account(self._make(name), name)
             return account
 
     def _forget_one(self) -> None:
         for name, account in self._candidates():
             if not account.ledger.held.calls:
-                del self._by_name[name]
+                del self.by_name[name]
                 if account.ledger.spent.calls and not self._has_forgotten:
                     self._has_forgotten = True
                     log.warning(
@@ -160,7 +171,7 @@ class Accounts:
 
     def _candidates(self) -> Iterator[tuple[str | None, Account]]:
         """Those not used since they were last passed by here, and then all, the oldest first."""
-        everyone = list(self._by_name.items())
+        everyone = list(self.by_name.items())
         for name, account in everyone:
             if account.was_used:
                 account.was_used = False

@@ -12,7 +12,7 @@ What a model's calls really used corrects it from the second call on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from agentguard.prices.meter import TokenPrice
@@ -50,15 +50,16 @@ def size(content: object) -> int:
     total = 0
     others: list[object] = []
     for message in content:
-        # What nearly every message is, `{"role", "content"}`, without taking it apart.
-        if (
-            type(message) is dict
-            and len(message) == 2
-            and type(text := message.get("content")) is str
-        ):
-            total += _ENVELOPE + (len(text) if text.isascii() else _length(text))
-        else:
-            others.append(message)
+        # What nearly every message is, `{"role", "content"}`: to ask for its types first takes
+        # as long as all the rest.
+        try:
+            text: Any = message["content"]
+            if len(message) == 2:
+                total += _ENVELOPE + (len(text) if text.isascii() else _length(text))
+                continue
+        except Exception:  # noqa: BLE001, S110 - the boundary of other people's objects
+            pass
+        others.append(message)
     return total + _size_of(others) if others else total
 
 

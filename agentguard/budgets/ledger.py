@@ -92,8 +92,8 @@ class Ledger(Protocol):
         ...
 
 
-_UNLIMITED: Final = 1 << 100
-"""More than anybody spends."""
+_UNLIMITED: Final = (1 << 59, 1 << 59, 1 << 100)
+"""More calls, tokens and pico-dollars than anybody spends."""
 
 
 class LocalLedger:
@@ -134,7 +134,7 @@ class LocalLedger:
         self._spent_calls = self._spent_tokens = self._spent_pico = 0
         # Less what is spent and what is held: below 0 where more was spent than was reserved.
         self._left_calls, self._left_tokens, self._left_pico = (
-            _UNLIMITED if limit is None else limit for limit in limits
+            most if limit is None else limit for limit, most in zip(limits, _UNLIMITED, strict=True)
         )
 
     def reserve(self, amount: Amount) -> Shortfall | None:
@@ -142,11 +142,6 @@ class LocalLedger:
         calls, tokens, pico = amount
         self._acquire()
         try:
-            past = self._past
-            if past is not None:
-                now = self._clock()
-                if now >= past.next:
-                    self._forget_old(past, now)
             left_calls = self._left_calls - calls
             left_tokens = self._left_tokens - tokens
             left_pico = self._left_pico - pico
@@ -155,7 +150,7 @@ class LocalLedger:
                 self._left_tokens = left_tokens
                 self._left_pico = left_pico
                 return None
-            return self._shortfall(amount)
+            return self._reserve_of_what_came_back(amount)
         finally:
             self._unlock()
 
@@ -222,6 +217,17 @@ class LocalLedger:
         with self._lock:
             return Spend(*(held for _, _, _, held in self._states()))
 
+    def _reserve_of_what_came_back(self, amount: Amount) -> Shortfall | None:
+        """The same once more, with what is no longer in the window: its clock is read only then."""
+        self._refresh()
+        short = self._shortfall(amount)
+        if short is None:
+            calls, tokens, pico = amount
+            self._left_calls -= calls
+            self._left_tokens -= tokens
+            self._left_pico -= pico
+        return short
+
     def _refresh(self) -> None:
         if self._past is not None:
             self._forget_old(self._past, self._clock())
@@ -237,7 +243,10 @@ class LocalLedger:
 
     def _states(self) -> tuple[tuple[Unit, int, int, int], ...]:
         """Each limit: its unit, itself, what is spent, what is held."""
-        calls, tokens, pico = (_UNLIMITED if limit is None else limit for limit in self._limits)
+        calls, tokens, pico = (
+            most if limit is None else limit
+            for limit, most in zip(self._limits, _UNLIMITED, strict=True)
+        )
         spent_calls, spent_tokens = self._spent_calls, self._spent_tokens
         spent_pico = self._spent_pico
         return (

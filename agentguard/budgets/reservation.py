@@ -31,16 +31,23 @@ class Reservation:
     One that is garbage while it is open belonged to a call that nobody settled: a task or thread
     that died. The account ends it at its next call. Garbage is collected at any time and in any
     thread, inside of a ledger's lock too, so nothing but an append happens here.
+
+    Made empty, and then told what it holds: to pass that to a class takes as long again.
     """
 
     __slots__ = ("account", "amount", "lost", "open")
 
-    def __init__(self, account: Account, amount: Amount) -> None:
+    account: Account
+    amount: Amount
+    open: bool
+    lost: bool
+    """Whether its account counts it as spent: then nothing else may."""
+
+    def hold(self, account: Account, amount: Amount) -> None:
+        """What it is to hold, of what."""
+        self.open = self.lost = False
         self.account = account
         self.amount = amount
-        self.open = False
-        self.lost = False
-        """Whether its account counts it as spent: then nothing else may."""
 
     def close(self) -> Amount:
         """Give up what is held, to be settled or released by the caller."""
@@ -64,15 +71,25 @@ class Estimate(Reservation):
 
     __slots__ = ("covers", "habit", "price", "sent", "size")
 
-    def __init__(
+    habit: Habit
+    price: TokenPrice | None
+    """None where dollars are not limited, or nobody knows it."""
+    size: int | None
+    """Bytes of the content; None where that is not known."""
+    sent: int
+    """Tokens."""
+    covers: int
+    """Characters of a streamed answer that it is known to be enough for."""
+
+    def hold_for(
         self, call: Call, account: Account, habit: Habit, price: TokenPrice | None
     ) -> None:
-        # As the base does it: a call of it would be a tenth of what a check may cost. Before all
-        # else, for `__del__` is also called where the content cannot be read.
+        """As much as the call will probably use, by what its model used before."""
+        # Before all else, for `__del__` is also called where the content cannot be read.
         self.open = self.lost = False
         length = call.size
-        if length is None and (content := call.content) is not None:
-            length = call.size = size(content)
+        if length is None:
+            length = call.measure(size)
         before, sent = habit.known
         if length is not None and before is not None and length >= before:
             # What `input_for` says where a conversation grows: asked before every call.
@@ -97,13 +114,9 @@ class Estimate(Reservation):
         self.amount = (1, sent + answered, pico)
         self.habit = habit
         self.price = price
-        """None where dollars are not limited, or nobody knows it."""
         self.size = length
-        """Bytes of the content; None where that is not known."""
         self.sent = sent
-        """Tokens."""
         self.covers = covers
-        """Characters of a streamed answer that it is known to be enough for."""
 
     def close(self) -> Amount:
         """Give up what is held, once no other thread makes it grow."""

@@ -197,8 +197,16 @@ class BudgetGuard(Guard):
             return None
         if call.parent is not None and _counts_with(call, call.parent, accounts):
             return None
+        attribute = self._attribute
         try:
-            account = accounts.one or self._account(call)
+            if attribute is None:
+                account = accounts.one or self._account(call)
+            else:
+                # As `call.scope` does it, asked before every call.
+                name = call.attributes.get(attribute)
+                name = name if name is None or type(name) is str else str(name)
+                account = accounts.by_name[name]
+                account.was_used = True
         except SharedBudgetError as problem:
             return self._without_ledger(problem)
         if account is None:
@@ -206,7 +214,8 @@ class BudgetGuard(Guard):
         if account.lost:
             account.reap()
         if account.by_call or call.kind not in MODEL_KINDS:
-            held = Reservation(account, ONE_CALL)
+            held = Reservation()
+            held.hold(account, ONE_CALL)
             short = account.ledger.reserve(ONE_CALL)
         else:
             habit = accounts.latest
@@ -215,11 +224,12 @@ class BudgetGuard(Guard):
             price = habit.price
             if price is None and account.in_dollars:
                 price = self._pricing.before(habit, account.in_tokens)
-                if price is None:
-                    return self._unpriced(call, Estimate(call, account, habit, None))
-            held = Estimate(call, account, habit, price)
+            held = estimate = Estimate()
+            estimate.hold_for(call, account, habit, price)
+            if price is None and account.in_dollars:
+                return self._unpriced(call, estimate)
             short = account.ledger.reserve(held.amount)
-            if short is not None and reserve_less(call, held):
+            if short is not None and reserve_less(call, estimate):
                 short = None
         if short is None:
             held.open = True
@@ -262,11 +272,6 @@ class BudgetGuard(Guard):
         return None
 
     def _account(self, call: Call) -> Account | None:
-        attribute = self._attribute
-        if attribute is not None:
-            # As `call.scope` does it, asked before every call.
-            said = call.attributes.get(attribute)
-            return self._accounts.of(said if said is None or type(said) is str else str(said))
         if self._per == "run":
             # The guard's own run, also for calls of runs inside of it.
             return self._accounts.only()

@@ -165,6 +165,15 @@ class Call:
         self._content = value
         self.size = None
 
+    def measure(self, size: Callable[[object], int]) -> int | None:
+        """The size of what a model is sent, counted so once; None where it is not known."""
+        content = self._content
+        if type(content) is not list and callable(content):
+            content = self._content = content()
+        if content is not None:
+            self.size = size(content)
+        return self.size
+
     def scope(self, scope: Scope) -> str | None:
         """The name of the run, goal, session, user, agent, tool or model that the call is for."""
         if scope == "run":

@@ -89,10 +89,8 @@ class Tally:
 
     def _add_model_call(self, call: Call) -> None:
         self.calls += 1
-        models, model = self.models, call.model or call.name
-        # `+= 1` goes by a method of the counter's that is written in Python.
-        models[model] = models.get(model, 0) + 1
-        usage = call.usage
+        model, usage = call.model or call.name, call.usage
+        self.models[model] += 1
         if usage is not None:
             used = self._used
             for place, count in enumerate(usage):
