@@ -15,7 +15,9 @@ from opentelemetry.util.types import AttributeValue
 
 __all__ = ["add_attributes", "attributes_of"]
 
-_PLAIN: Final = frozenset({str, int, float, bool})
+_TEXT: Final = frozenset({str})
+_PLAIN: Final = _TEXT | {int, float, bool}
+_PLAIN_OR_SEVERAL: Final = _PLAIN | {tuple}
 
 
 def attributes_of(span: object) -> Mapping[str, AttributeValue]:
@@ -44,7 +46,10 @@ def add_attributes(span: Span, attributes: Mapping[str, AttributeValue]) -> None
 
 
 def _are_plain(values: Collection[object]) -> bool:
-    return _PLAIN.issuperset(map(type, values)) or all(
-        type(value) in _PLAIN or (type(value) is tuple and all(type(each) is str for each in value))
-        for value in values
+    # Written so that no step of it is taken in Python for each value.
+    kinds = set(map(type, values))
+    if kinds <= _PLAIN:
+        return True
+    return kinds <= _PLAIN_OR_SEVERAL and all(
+        _TEXT.issuperset(map(type, value)) for value in values if type(value) is tuple
     )

@@ -223,12 +223,15 @@ class SpanScope:
 
 def _name_model(call: Call) -> None:
     """Tell what model the call is to, by what its span says."""
-    attributes = call.attributes
-    provider, model = attributes.get(semconv.PROVIDER_NAME), attributes.get(semconv.REQUEST_MODEL)
-    most = attributes.get(semconv.REQUEST_MAX_TOKENS)
-    call.provider = str(provider) if provider is not None else None
-    call.model = str(model) if model is not None else None
-    call.max_tokens = int(most) if isinstance(most, (int, float)) else None
+    said = call.attributes.get
+    provider, model = said(semconv.PROVIDER_NAME), said(semconv.REQUEST_MODEL)
+    if provider is not None:
+        call.provider = str(provider)
+    if model is not None:
+        call.model = str(model)
+    most = said(semconv.REQUEST_MAX_TOKENS)
+    if isinstance(most, (int, float)):
+        call.max_tokens = int(most)
 
 
 def _outcome(error: BaseException | None) -> Outcome:

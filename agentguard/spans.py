@@ -15,6 +15,7 @@ from functools import partial
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
+from opentelemetry.util.types import AttributeValue
 
 from agentguard import semconv
 from agentguard.answer_attributes import answer_attributes
@@ -151,7 +152,9 @@ class ChatSpan(SpanScope):
             if call.span is self.span:
                 said = attributes_of(self.span)
                 told = answer_attributes(call)
-                add_attributes(self.span, {k: v for k, v in told.items() if k not in said})
+                if not told.keys().isdisjoint(said):
+                    told = {key: value for key, value in told.items() if key not in said}
+                add_attributes(self.span, told)
             else:
                 self.span.set_attribute(semconv.WRAPS_MODEL_CALL, True)
         super().close(error)
@@ -302,15 +305,20 @@ def chat_span(
     attributes: Attributes | None = None,
 ) -> ChatSpan:
     """A span for one call to a chat model. `provider` is such as `openai` or `anthropic`."""
-    described = {
+    described: dict[str, AttributeValue] = {
         semconv.OPERATION_NAME: semconv.CHAT,
         semconv.PROVIDER_NAME: provider,
         semconv.REQUEST_MODEL: model,
-        semconv.REQUEST_TEMPERATURE: temperature,
-        semconv.REQUEST_TOP_P: top_p,
-        semconv.REQUEST_MAX_TOKENS: max_tokens,
     }
-    return ChatSpan(f"{semconv.CHAT} {model}", present(described, attributes))
+    if temperature is not None:
+        described[semconv.REQUEST_TEMPERATURE] = temperature
+    if top_p is not None:
+        described[semconv.REQUEST_TOP_P] = top_p
+    if max_tokens is not None:
+        described[semconv.REQUEST_MAX_TOKENS] = max_tokens
+    if attributes:
+        described |= attributes
+    return ChatSpan(f"{semconv.CHAT} {model}", described)
 
 
 def embeddings_span(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections import Counter, defaultdict
 from decimal import Decimal
+from operator import add
 from typing import TYPE_CHECKING
 
+from agentguard.guards.call import MODEL_KINDS, Call
 from agentguard.prices.model import Usage
 
 if TYPE_CHECKING:
-    from agentguard.guards.call import Call
     from agentguard.prices.meter import Meter
 
 __all__ = ["Tally"]
@@ -40,7 +41,7 @@ class Tally:
         self._lock = threading.Lock()
         self._unpriced: list[tuple[str | None, str, Usage]] = []
         self._pico = 0
-        self._used = [0] * len(Usage._fields)
+        self._used: tuple[int, ...] = Usage()
         self.calls = 0
         """Model calls that were sent."""
         # To set an item of a `Counter` goes by way of Python, and takes twenty times as long.
@@ -73,7 +74,7 @@ class Tally:
                 self.errors += 1
             if call.kind == "tool":
                 self.tools[call.name] += 1
-            elif call.is_model_call:
+            elif call.kind in MODEL_KINDS:
                 self._add_model_call(call)
 
     def count(self, tool: str, *, failed: bool) -> None:
@@ -93,10 +94,7 @@ class Tally:
         model, usage = call.model or call.name, call.usage
         self.models[model] += 1
         if usage is not None:
-            used = self._used
-            for place, count in enumerate(usage):
-                if count:
-                    used[place] += count
+            self._used = tuple(map(add, self._used, usage))
         if call.cost is not None:
             self.stated_cost += call.cost
         elif usage is not None:

@@ -175,4 +175,5 @@ def _listed(value: object) -> list[dict[str, Any]]:
 
 def _count(said: Mapping[str, Any], name: str) -> int:
     found = said.get(name)
-    return found if isinstance(found, int) and found > 0 else 0
+    # Most of the counts are not there.
+    return found if found and isinstance(found, int) and found > 0 else 0
