@@ -1,6 +1,7 @@
 """How many tokens a call is thought to use, from what it sends and what calls used before."""
 
 import sys
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 import pytest
@@ -29,6 +30,13 @@ class Broken:
         raise RuntimeError("not loaded")
 
 
+def test_what_is_measured_is_not_changed():
+    """To ask a mapping for what it does not have may put it there."""
+    message = defaultdict(str, role="user")
+    size([message])
+    assert message == {"role": "user"}
+
+
 @pytest.mark.parametrize(
     ("content", "low", "high"),
     [
@@ -43,6 +51,7 @@ class Broken:
         ([{"type": "image", "source": {"data": "A" * 1_000_000}}], 4_000, 4_000),
         ([{"type": "image_url", "image_url": {"url": "data:" + "A" * 10_000}}], 4_000, 4_000),
         (b"\x89PNG" * 100_000, 4_000, 4_000),
+        ([{"role": "user", "content": b"PNG" * 100_000}], 4_000, 4_060),
         (Broken(), 0, 0),
         ([[17, 4, 256], [9]], 4 * 3, 4 * 3),
     ],
