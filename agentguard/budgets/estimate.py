@@ -38,6 +38,7 @@ _NUMBER_BYTES: Final = 3
 """A token: embeddings may be sent the numbers of tokens in the place of text."""
 _MOST_PARTS: Final = 100_000
 _NOTHING_KNOWN: Final = (0, 1)
+_is_ascii: Final = str.isascii
 
 
 def size(content: object) -> int:
@@ -51,11 +52,11 @@ def size(content: object) -> int:
     others: list[object] = []
     for message in content:
         # What nearly every message is, `{"role", "content"}`, and quicker than to ask first
-        # whether it is a mapping.
+        # whether it is: `_is_ascii` raises for what is no text.
         try:
             text = message.get("content")
-            if type(text) is str and len(message) == 2:
-                total += _ENVELOPE + (len(text) if text.isascii() else _length(text))
+            if len(message) == 2:
+                total += _ENVELOPE + (len(text) if _is_ascii(text) else _length(text))
                 continue
         except Exception:  # noqa: BLE001, S110 - the boundary of other people's objects
             pass
